@@ -1,0 +1,214 @@
+/**
+ * @file dataset.h
+ * Annotated images: opened from a folder or an HDF5 file, filled from memory,
+ * or generated (phantom). A case is one image with, mostly, its label map.
+ *
+ * Geometry: an affine is a row-major 4x4 matrix from voxel index (i, j, k) to
+ * millimetres in RAS+, where i runs along the array's last (fastest) axis.
+ * Spacings and flips are in array order, (D, H, W) or (H, W).
+ *
+ * Labels: files hold any integers; `label_value` lists them ascending and class
+ * k stands for label_value(k). Class 0 is the background.
+ *
+ * Threads: a dataset may be shared; reading calls take an internal lock.
+ */
+#ifndef GENSEG_DATASET_H
+#define GENSEG_DATASET_H
+
+#include "genseg/context.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct genseg_dataset genseg_dataset;
+
+#define GENSEG_SPLIT_NONE 0
+#define GENSEG_SPLIT_TRAIN 1
+#define GENSEG_SPLIT_VALIDATION 2
+#define GENSEG_SPLIT_TEST 3
+
+#define GENSEG_SEVERITY_NOTE 1
+#define GENSEG_SEVERITY_WARNING 2
+#define GENSEG_SEVERITY_ERROR 3
+
+typedef struct genseg_dataset_options {
+    size_t struct_size;
+    const char *image_name;  /**< HDF5 dataset of the image; NULL: `image`, then `raw` */
+    const char *label_name;  /**< HDF5 dataset of the label map; NULL: `label` */
+    /** Group (patient) of a case: the part of its name before the first of these
+        characters; NULL: every case is its own group. Cases of one group never
+        part in a split. */
+    const char *group_separators;
+    double affine_tolerance; /**< voxels; larger differences of image and label are errors; default 0.1 */
+    int32_t allow_unlabelled; /**< non-zero: images without a label map are cases too */
+    int32_t reserved0;
+} genseg_dataset_options;
+
+/** What genseg_dataset_inspect() tells: one finding a call. */
+typedef struct genseg_finding {
+    size_t struct_size;
+    int32_t severity;   /**< a GENSEG_SEVERITY_* value */
+    int32_t reserved;
+    const char *subject; /**< case or file; "" for the whole */
+    const char *message; /**< what is wrong, with its number */
+    const char *remedy;  /**< what to do about it */
+} genseg_finding;
+
+/** Non-zero ends the inspection with GENSEG_ERROR_CANCELLED. */
+typedef int32_t (*genseg_finding_fn)(const genseg_finding *finding, void *user);
+
+/** A case handed over from memory; arrays are copied. */
+typedef struct genseg_case {
+    size_t struct_size;
+    const char *name;          /**< unique in the dataset */
+    const char *group;         /**< NULL: the name */
+    const genseg_array *image; /**< (H,W), (D,H,W), (C,H,W) or (C,D,H,W): see `channels` */
+    const genseg_array *label; /**< (H,W) or (D,H,W), integers; NULL: unlabelled */
+    const double *affine;      /**< 16 values; NULL: unit spacing */
+    int32_t channels;          /**< 0: the image has no channel axis */
+    int32_t reserved;
+} genseg_case;
+
+typedef struct genseg_phantom_options {
+    size_t struct_size;
+    int32_t ndim;    /**< 2 or 3; default 2 */
+    int32_t count;   /**< cases; default 24 */
+    int32_t classes; /**< background included, 2 to 4; default 2 */
+    int32_t channels; /**< default 1 */
+    int64_t size[3]; /**< (D, H, W); D ignored in 2-D; default 32, 128, 128 */
+    uint64_t seed;   /**< default 1 */
+} genseg_phantom_options;
+
+/** Fills `options` with the defaults. @threads any @since 0.1 */
+GENSEG_API genseg_status genseg_dataset_options_init(genseg_dataset_options *options, size_t size);
+/** Fills `options` with the defaults. @threads any @since 0.1 */
+GENSEG_API genseg_status genseg_phantom_options_init(genseg_phantom_options *options, size_t size);
+
+/**
+ * Opens a dataset: nnU-Net v2 raw or MSD (`dataset.json`), `images/` beside
+ * `masks/` or `labels/` with equal base names (NIfTI, PNG, JPEG), or one HDF5
+ * file. Every header is read and every label map is scanned; voxels of images
+ * are read when needed.
+ * @return IO, FORMAT, SHAPE, NUMERIC, UNSUPPORTED, NOMEM; the message names the file
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_open(genseg_context *context, const char *path,
+                                             const genseg_dataset_options *options, genseg_dataset **dataset,
+                                             genseg_error *err);
+
+/** Creates an empty dataset for genseg_dataset_add(). @threads any @since 0.1 */
+GENSEG_API genseg_status genseg_dataset_new(genseg_context *context, genseg_dataset **dataset, genseg_error *err);
+
+/**
+ * Generates a dataset that needs no download: organs of varying shape with
+ * texture, bias field and noise. The same options give the same voxels.
+ * @param options NULL for the defaults
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_phantom(genseg_context *context, const genseg_phantom_options *options,
+                                                genseg_dataset **dataset, genseg_error *err);
+
+/**
+ * Copies one case into the dataset.
+ * @return INVALID, SHAPE (image and label disagree, or channels or dimensions
+ *         differ from earlier cases), NUMERIC (NaN or Inf), FORMAT (label not integer)
+ * @threads exclusive
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_add(genseg_dataset *dataset, const genseg_case *item, genseg_error *err);
+
+/** Drops the caller's reference. @threads any @since 0.1 */
+GENSEG_API void genseg_dataset_free(genseg_dataset *dataset);
+
+/**
+ * Divides the labelled cases by group: `train` and `validation` cases drawn in a
+ * seeded order of the sorted groups, the rest is for testing. Cases that the
+ * source itself marks as test stay test. Counts are met as nearly as whole
+ * groups allow.
+ * @param train number of cases, or -1 for all that remain
+ * @return INVALID (counts exceed the labelled cases, or leave no training case)
+ * @threads exclusive
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_split(genseg_dataset *dataset, int64_t train, int64_t validation,
+                                              uint64_t seed, genseg_error *err);
+
+/**
+ * Reads everything and reports each problem with case, number and remedy.
+ * @return OK also where problems were found; CANCELLED; IO or NOMEM where the
+ *         inspection itself could not go on
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_inspect(genseg_dataset *dataset, genseg_finding_fn report, void *user,
+                                                genseg_error *err);
+
+/**
+ * As genseg_dataset_inspect(), for a path that may not even open: what hinders
+ * opening is reported as findings too.
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_inspect_path(genseg_context *context, const char *path,
+                                                     const genseg_dataset_options *options, genseg_finding_fn report,
+                                                     void *user, genseg_error *err);
+
+/**
+ * Writes all cases to one HDF5 file, a group each, with `image`, `label` and the
+ * attributes `affine`, `spacing_mm`, `axes`, `label_table`. Atomic.
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_save_hdf5(genseg_dataset *dataset, const char *path, genseg_error *err);
+
+/** Number of cases. @threads any @since 0.1 */
+GENSEG_API int64_t genseg_dataset_size(const genseg_dataset *dataset);
+/** 2 or 3; 0 while empty. @threads any @since 0.1 */
+GENSEG_API int32_t genseg_dataset_ndim(const genseg_dataset *dataset);
+/** Channels of every image; 0 while empty. @threads any @since 0.1 */
+GENSEG_API int32_t genseg_dataset_channels(const genseg_dataset *dataset);
+/** Number of classes, background included. @threads any @since 0.1 */
+GENSEG_API int32_t genseg_dataset_classes(const genseg_dataset *dataset);
+/** Label value that stands for class `k` in files. @threads any @since 0.1 */
+GENSEG_API int64_t genseg_dataset_label_value(const genseg_dataset *dataset, int32_t k);
+/** Name of class `k`, borrowed; its number where the source has none. @threads any @since 0.1 */
+GENSEG_API const char *genseg_dataset_label_name(const genseg_dataset *dataset, int32_t k);
+/** Name of case `index`, borrowed; NULL out of range. @threads any @since 0.1 */
+GENSEG_API const char *genseg_dataset_case_name(const genseg_dataset *dataset, int64_t index);
+/** Group of case `index`, borrowed. @threads any @since 0.1 */
+GENSEG_API const char *genseg_dataset_case_group(const genseg_dataset *dataset, int64_t index);
+/** Image file of case `index`, borrowed; NULL where it has none. @threads any @since 0.1 */
+GENSEG_API const char *genseg_dataset_case_path(const genseg_dataset *dataset, int64_t index);
+/** A GENSEG_SPLIT_* value. @threads any @since 0.1 */
+GENSEG_API int32_t genseg_dataset_case_split(const genseg_dataset *dataset, int64_t index);
+
+/**
+ * Shape and geometry of one case.
+ * @param[out] shape 4 values: channels, D, H, W (D is 1 in 2-D); may be NULL
+ * @param[out] spacing 3 values, millimetres, (D, H, W); may be NULL
+ * @param[out] affine 16 values; may be NULL
+ * @param[out] labelled 1 or 0; may be NULL
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_case_info(genseg_dataset *dataset, int64_t index, int64_t *shape,
+                                                  double *spacing, double *affine, int32_t *labelled,
+                                                  genseg_error *err);
+
+/**
+ * Copies one case into caller-owned arrays.
+ * @param[out] image float32, C x D x H x W values, as in the file (scaled by scl_slope); may be NULL
+ * @param[out] label classes 0..K-1 as int32, D x H x W values; may be NULL
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_case_read(genseg_dataset *dataset, int64_t index, float *image,
+                                                  int32_t *label, genseg_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,18 @@
+// Compiler attributes: the only place with extensions of the C language.
+#ifndef GSG_CORE_COMPILER_H
+#define GSG_CORE_COMPILER_H
+
+#define GSG_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define GSG_UNUSED __attribute__((unused))
+#define GSG_RESTRICT restrict
+
+// Functions with hot loops: compiled once for AVX-512, once for AVX2 and once
+// for the baseline; the loader picks. Helpers that they call must inline.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(GSG_NO_CLONES)
+#define GSG_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define GSG_SIMD
+#endif
+#define GSG_INLINE static inline __attribute__((always_inline))
+
+#endif
