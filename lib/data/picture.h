@@ -1,0 +1,27 @@
+// Pictures for people: image | truth | prediction, labels in colour over grey.
+#ifndef GSG_DATA_PICTURE_H
+#define GSG_DATA_PICTURE_H
+
+#include "data/volume.h"
+
+typedef struct gsg_picture {
+    genseg_context *context;
+    int64_t width;
+    int64_t height;
+    uint8_t *rgb; // height * width * 3
+} gsg_picture;
+
+// Panels side by side, on the same slice: the first channel of volume->image (window: its 0.5th
+// to 99.5th percentile), volume->label over it, `prediction` (D, H, W) over it; a
+// panel is left out where its map is NULL. In 3-D the slice along D with most
+// foreground of truth (else of prediction; else the middle). Pixels are made
+// square by the spacing, and small images are enlarged to about 256 rows. The
+// caller frees with gsg_picture_free(); left alone on error.
+genseg_status gsg_picture_compose(genseg_context *context, const gsg_volume *volume, const int32_t *prediction,
+                                  gsg_picture *picture, gsg_error *err);
+void gsg_picture_free(gsg_picture *picture);
+
+// Colour of a class, repeating after 12; class 0 is black.
+void gsg_picture_colour(int32_t label, uint8_t rgb[3]);
+
+#endif
