@@ -53,7 +53,7 @@ struct gsg_kernel {
     const char *name; // operation and implementation, for profiles
 };
 
-void gsg_kernel_free(gsg_kernel *kernel); // NULL allowed
+void gsg_kernel_free(gsg_kernel *kernel); // NULL allowed; destroy (may be NULL), then the struct itself
 
 // oneDNN's engine and stream, and the block that suits this machine's vectors
 // (16 with AVX-512, else 8). One for each plan; used by one thread at a time.
@@ -61,8 +61,17 @@ typedef struct gsg_engine gsg_engine;
 genseg_status gsg_engine_new(genseg_context *context, gsg_engine **engine, gsg_error *err);
 void gsg_engine_free(gsg_engine *engine);
 int32_t gsg_engine_block(const gsg_engine *engine);
+genseg_context *gsg_engine_context(const gsg_engine *engine); // borrowed
 // "oneDNN 2.6.3, avx512_core", borrowed static text.
 const char *gsg_engine_info(void);
+
+// For the makers of kernels: a zeroed struct of `size` bytes that begins with a
+// gsg_kernel, with context, run and name set; NULL and *err when memory is out.
+// `destroy` releases what the struct holds beside itself and may stay NULL.
+void *gsg_kernel_make(gsg_engine *engine, size_t size, const char *name,
+                      genseg_status (*run)(const gsg_kernel *self, const gsg_run *run, float *const *args,
+                                           void *scratch, gsg_error *err),
+                      gsg_error *err);
 
 // The layout an activation gets: plain for up to 3 channels (images, one-class
 // logits), else blocked; dense.
