@@ -1,0 +1,58 @@
+// A graph made ready to run: kernels created, values placed in one arena by their
+// lifetimes, concatenations in place, cheap values computed again in the reverse
+// pass instead of being kept. Nothing is allocated while it runs.
+#ifndef GSG_GRAPH_PLAN_H
+#define GSG_GRAPH_PLAN_H
+
+#include "graph/graph.h"
+
+typedef struct gsg_plan gsg_plan;
+
+// Called as soon as the gradient of a trainable parameter is complete, in the parameter's stored layout;
+// the buffer is reused right afterwards. Non-zero ends the run with that status.
+typedef genseg_status (*gsg_gradient_fn)(int32_t param, const float *gradient, void *user, gsg_error *err);
+// Called between nodes; non-zero ends the run with CANCELLED.
+typedef int32_t (*gsg_poll_fn)(void *user);
+
+// Keeps `outputs` (scalars and values that the host reads) alive to the end. `gradients[i]` (may be GSG_NONE)
+// is the gradient of params item `params[i]`, to be given to the sink. The graph may be freed afterwards.
+typedef struct gsg_plan_options {
+    const gsg_value *outputs;
+    int32_t output_count;
+    int32_t gradient_count;
+    const gsg_value *gradients;
+    const int32_t *params;
+    int32_t keep_all; // non-zero: no value is computed twice (for tests and profiles)
+    int32_t dry;      // non-zero: only for gsg_plan_memory(): holds no arena
+} gsg_plan_options;
+
+genseg_status gsg_plan_new(gsg_graph *graph, const gsg_plan_options *options, gsg_plan **plan, gsg_error *err);
+void gsg_plan_free(gsg_plan *plan);
+
+// Where the host writes an input or reads an output: dense and plain (N, C, S). NULL for other values.
+float *gsg_plan_data(gsg_plan *plan, gsg_value value);
+// Bytes of the arena and of scratch: what running needs beside the parameters.
+size_t gsg_plan_memory(const gsg_plan *plan);
+
+void gsg_plan_set_sink(gsg_plan *plan, gsg_gradient_fn sink, void *user);
+void gsg_plan_set_poll(gsg_plan *plan, gsg_poll_fn poll, void *user);
+genseg_status gsg_plan_run(gsg_plan *plan, const gsg_run *run, gsg_error *err);
+// Runs up to the value (all that precedes it in order), then the rest from there: the loss can be looked at
+// before any parameter is touched.
+genseg_status gsg_plan_run_until(gsg_plan *plan, const gsg_run *run, gsg_value value, gsg_error *err);
+genseg_status gsg_plan_run_rest(gsg_plan *plan, const gsg_run *run, gsg_error *err);
+
+// Profile: seconds and work of each step, summed over the runs since it was switched on.
+typedef struct gsg_plan_step {
+    const char *name;
+    gsg_shape shape; // of the first destination
+    double seconds;
+    double flops; // of one run
+    double bytes;
+    int64_t runs;
+} gsg_plan_step;
+void gsg_plan_profile(gsg_plan *plan, int32_t on);
+int32_t gsg_plan_steps(const gsg_plan *plan);
+gsg_plan_step gsg_plan_step_at(const gsg_plan *plan, int32_t index);
+
+#endif
