@@ -25,7 +25,7 @@ typedef struct gsg_volume {
 
 // Zeroes `volume` and takes a reference-free note of the context.
 void gsg_volume_init(gsg_volume *volume, genseg_context *context);
-void gsg_volume_free(gsg_volume *volume); // frees image and label, zeroes the rest
+void gsg_volume_free(gsg_volume *volume);           // frees image and label, zeroes the rest
 int64_t gsg_volume_count(const gsg_volume *volume); // D * H * W
 void gsg_geometry_identity(gsg_geometry *geometry);
 // Sets affine and derives the spacing from the lengths of its columns.

@@ -1,0 +1,108 @@
+// The struct behind genseg_dataset: cases with where their voxels lie, the label
+// table, splits, and what was found on opening. Labels are kept as the values of
+// the files and become classes when read, so that adding a case may change the
+// table.
+#ifndef GSG_DATA_DATASET_H
+#define GSG_DATA_DATASET_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "data/source.h"
+#include "genseg/dataset.h"
+
+// Most distinct label values of a dataset; more means that images were given as masks.
+#define GSG_DATASET_MAX_CLASSES 256
+
+// A place in a file. `entry` is the HDF5 dataset, `plane` its index along the
+// stack axis (-1: no stack); both unused by the other formats.
+typedef struct gsg_location {
+    char *path;
+    char *entry;
+    int64_t plane;
+} gsg_location;
+
+typedef struct gsg_case {
+    char *name;
+    char *group;
+    gsg_location *images; // one file for all channels, or one a channel; NULL in memory
+    int32_t image_files;
+    gsg_location label_at; // path NULL: unlabelled, or in memory
+    int32_t ndim;
+    int32_t channels;
+    int64_t size[3]; // D, H, W
+    gsg_geometry geometry;
+    int32_t labelled;
+    int32_t split;    // GENSEG_SPLIT_*
+    int32_t held_out; // the source itself marks it as test
+    float *image;     // cached voxels, or NULL
+    int32_t *label;   // cached label values (not classes), or NULL
+    int32_t *values;  // distinct label values, ascending
+    int64_t *voxels;  // voxels of each value
+    int32_t value_count;
+} gsg_case;
+
+// A finding kept for inspection.
+typedef struct gsg_finding {
+    int32_t severity;
+    genseg_status status; // of an error
+    char *subject;
+    char *message;
+    char *remedy;
+} gsg_finding;
+
+struct genseg_dataset {
+    atomic_int references;
+    genseg_context *context;
+    pthread_mutex_t lock; // cached voxels
+    char *path;           // NULL in memory
+    double affine_tolerance;
+    gsg_case *cases;
+    int64_t count;
+    int64_t capacity;
+    int32_t classes;
+    int32_t *values; // label value of each class, ascending
+    char **names;    // name of each class
+    bool cached;     // voxels stay in memory once read
+    gsg_finding *findings;
+    int64_t finding_count;
+    int64_t finding_capacity;
+};
+
+genseg_status gsg_dataset_new(genseg_context *context, genseg_dataset **dataset, gsg_error *err);
+genseg_dataset *gsg_dataset_retain(genseg_dataset *dataset);
+void gsg_dataset_release(genseg_dataset *dataset); // NULL allowed
+
+// `options` is complete (gsg_dataset_defaults, then gsg_options_copy).
+void gsg_dataset_defaults(genseg_dataset_options *options);
+genseg_status gsg_dataset_open(genseg_context *context, const char *path, const genseg_dataset_options *options,
+                               genseg_dataset **dataset, gsg_error *err);
+genseg_status gsg_dataset_add(genseg_dataset *dataset, const genseg_case *item, gsg_error *err);
+genseg_status gsg_dataset_split(genseg_dataset *dataset, int64_t train, int64_t validation, uint64_t seed,
+                                gsg_error *err);
+genseg_status gsg_dataset_inspect(genseg_dataset *dataset, genseg_finding_fn report, void *user, gsg_error *err);
+genseg_status gsg_dataset_inspect_path(genseg_context *context, const char *path, const genseg_dataset_options *options,
+                                       genseg_finding_fn report, void *user, gsg_error *err);
+genseg_status gsg_dataset_save_hdf5(genseg_dataset *dataset, const char *path, gsg_error *err);
+
+// Fills `volume` with copies of image and label (classes 0..K-1; NULL where the
+// case is unlabelled). Safe from several threads. Free with gsg_volume_free.
+genseg_status gsg_dataset_read(genseg_dataset *dataset, int64_t index, gsg_volume *volume, gsg_error *err);
+// Copies into dense caller memory; either may be NULL. INVALID where a label is
+// asked of an unlabelled case.
+genseg_status gsg_dataset_read_into(genseg_dataset *dataset, int64_t index, float *image, int32_t *label,
+                                    gsg_error *err);
+// What writing a label map on the grid of a case takes.
+genseg_status gsg_dataset_source(genseg_dataset *dataset, int64_t index, gsg_source *source, gsg_error *err);
+
+// Indices of the labelled cases of one split, ascending; `indices` holds at least
+// dataset->count. Returns their number.
+int64_t gsg_dataset_select(const genseg_dataset *dataset, int32_t split, int64_t *indices);
+
+// The case at `index`, or NULL out of range: name, sizes, geometry, split.
+const gsg_case *gsg_dataset_case(const genseg_dataset *dataset, int64_t index);
+
+// Label values of classes 0..classes-1: values[class].
+const int32_t *gsg_dataset_values(const genseg_dataset *dataset);
+
+#endif
