@@ -2,7 +2,7 @@
 #ifndef GSG_CORE_COMPILER_H
 #define GSG_CORE_COMPILER_H
 
-#define GSG_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define GSG_PRINTF(position, first) __attribute__((format(printf, position, first)))
 #define GSG_UNUSED __attribute__((unused))
 #define GSG_RESTRICT restrict
 

@@ -18,6 +18,9 @@ genseg_status gsg_error_prefix(gsg_error *err, genseg_status status, const char 
 // NOMEM with the number of bytes that could not be had.
 genseg_status gsg_error_nomem(gsg_error *err, size_t bytes);
 
+// "FORMAT" and so on, "UNKNOWN" for other numbers.
+const char *gsg_status_name(genseg_status status);
+
 // For functions with a local `genseg_status status` and a label `done`.
 #define GSG_TRY(call)             \
     do {                          \

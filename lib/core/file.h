@@ -33,6 +33,8 @@ typedef struct gsg_file_writer {
 // `suffix` ends the temporary name (NULL: none), for libraries that look at it.
 genseg_status gsg_file_begin(gsg_file_writer *writer, genseg_context *context, const char *path, const char *suffix,
                              gsg_error *err);
+// The path must be free or a regular file that may be written. A failed write
+// aborts, so that a later commit cannot put half a file in place.
 genseg_status gsg_file_write(gsg_file_writer *writer, const void *data, size_t size, gsg_error *err);
 genseg_status gsg_file_commit(gsg_file_writer *writer, gsg_error *err); // aborts on failure
 void gsg_file_abort(gsg_file_writer *writer);                           // also after commit: no-op

@@ -18,6 +18,7 @@ genseg_status gsg_array_to_int32(const genseg_array *array, int32_t *dst, gsg_er
 // Writes dense float32 into the array, converted; saturates and rounds for integers.
 void gsg_array_from_float(const float *src, const genseg_array *array);
 void gsg_array_from_int32(const int32_t *src, const genseg_array *array);
+size_t gsg_dtype_size(int32_t dtype); // bytes, 0 for an unknown dtype
 int32_t gsg_dtype_is_float(int32_t dtype);
 
 #endif
