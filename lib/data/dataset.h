@@ -8,26 +8,20 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "data/source.h"
+#include "data/format.h"
 #include "genseg/dataset.h"
 
 // Most distinct label values of a dataset; more means that images were given as masks.
 #define GSG_DATASET_MAX_CLASSES 256
-
-// A place in a file. `entry` is the HDF5 dataset, `plane` its index along the
-// stack axis (-1: no stack); both unused by the other formats.
-typedef struct gsg_location {
-    char *path;
-    char *entry;
-    int64_t plane;
-} gsg_location;
 
 typedef struct gsg_case {
     char *name;
     char *group;
     gsg_location *images; // one file for all channels, or one a channel; NULL in memory
     int32_t image_files;
-    gsg_location label_at; // path NULL: unlabelled, or in memory
+    const gsg_format *format;       // of the images
+    const gsg_format *label_format; // of label_at
+    gsg_location label_at;          // path NULL: unlabelled, or in memory
     int32_t ndim;
     int32_t channels;
     int64_t size[3]; // D, H, W

@@ -15,6 +15,7 @@ typedef struct gsg_source {
     int64_t size[3]; // D, H, W; D is 1 in 2-D
     gsg_geometry geometry;
     double form_distance; // NIfTI with sform and qform: voxels between the two at the worst corner, else 0
+    const char *note;     // what is doubtful about the geometry (static text), or NULL
     uint8_t *header;      // NIfTI-1 header in host byte order and its extensions, or NULL
     size_t header_size;
 } gsg_source;
