@@ -53,7 +53,7 @@ static void differentiate_node(reverse *r, int32_t index)
     }
     if (!reached || !wanted)
         return;
-    const gsg_operation *operation = &gsg_operations[node.op];
+    const gsg_operation *operation = gsg_operation_of(node.op);
     if (!operation->differentiate) {
         gsg_graph_error(graph, GENSEG_ERROR_UNSUPPORTED, "%s has no gradient", operation->name);
         return;

@@ -142,7 +142,7 @@ typedef struct gsg_operation {
     int32_t in_place; // 1 + index of the source whose buffer dst[0] may take over; 0: none
 } gsg_operation;
 
-extern const gsg_operation gsg_operations[GSG_OP_COUNT];
+const gsg_operation *gsg_operation_of(gsg_op op);
 
 // The rows, by file.
 extern const gsg_operation gsg_operation_conv, gsg_operation_conv_backward_data, gsg_operation_conv_backward_weights;

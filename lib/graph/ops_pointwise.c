@@ -20,7 +20,7 @@ static gsg_value binary(gsg_graph *graph, gsg_op op, gsg_value a, gsg_value b)
     bool plain = gsg_graph_ok(graph) && a >= 0 && b >= 0 && graph->values[a].role != GSG_ROLE_ACTIVATION &&
                  graph->values[b].role == graph->values[a].role &&
                  graph->values[a].floats == graph->values[b].floats;
-    if (!plain && !gsg_graph_check_equal(graph, a, b, gsg_operations[op].name))
+    if (!plain && !gsg_graph_check_equal(graph, a, b, gsg_operation_of(op)->name))
         return GSG_NONE;
     gsg_node node = {.op = op, .src_count = 2, .src = {a, b}, .dst_count = 1};
     node.dst[0] = gsg_graph_like(graph, a);
