@@ -1,0 +1,102 @@
+// Runs the steps of a plan, hands gradients to the sink, and measures.
+#include "core/parallel.h"
+#include "graph/plan_steps.h"
+
+void gsg_plan_set_sink(gsg_plan *plan, gsg_gradient_fn sink, void *user)
+{
+    plan->sink = sink;
+    plan->sink_user = user;
+}
+
+void gsg_plan_set_poll(gsg_plan *plan, gsg_poll_fn poll, void *user)
+{
+    plan->poll = poll;
+    plan->poll_user = user;
+}
+
+static genseg_status deliver(gsg_plan *plan, int32_t step, gsg_error *err)
+{
+    genseg_status status = GENSEG_OK;
+    for (int32_t i = 0; plan->sink && i < plan->delivery_count && status == GENSEG_OK; i++) {
+        const gsg_delivery *delivery = &plan->deliveries[i];
+        if (delivery->step == step)
+            status = plan->sink(delivery->param, plan->places[delivery->value].data, plan->sink_user, err);
+    }
+    return status;
+}
+
+static genseg_status run_step(gsg_plan *plan, const gsg_run *run, int32_t index, gsg_error *err)
+{
+    gsg_step *step = &plan->steps[index];
+    genseg_status status = GENSEG_OK;
+    if (step->kernel) {
+        const double begin = plan->profile ? gsg_clock() : 0.0;
+        status = step->kernel->run(step->kernel, run, step->args, step->scratch, err);
+        if (plan->profile) {
+            step->seconds += gsg_clock() - begin;
+            step->runs++;
+        }
+    }
+    return status == GENSEG_OK ? deliver(plan, index, err) : status;
+}
+
+static genseg_status run_range(gsg_plan *plan, const gsg_run *run, int32_t begin, int32_t end, gsg_error *err)
+{
+    if (!plan->arena)
+        return gsg_error_set(err, GENSEG_ERROR_INTERNAL, "a dry plan can't run");
+    for (int32_t s = begin; s < end; s++) {
+        if (plan->poll && plan->poll(plan->poll_user) != 0)
+            return gsg_error_set(err, GENSEG_ERROR_CANCELLED, "cancelled");
+        genseg_status status = run_step(plan, run, s, err);
+        if (status != GENSEG_OK)
+            return status;
+        plan->next = s + 1;
+    }
+    return GENSEG_OK;
+}
+
+genseg_status gsg_plan_run(gsg_plan *plan, const gsg_run *run, gsg_error *err)
+{
+    return run_range(plan, run, 0, plan->step_count, err);
+}
+
+genseg_status gsg_plan_run_until(gsg_plan *plan, const gsg_run *run, gsg_value value, gsg_error *err)
+{
+    for (int32_t s = 0; s < plan->step_count; s++)
+        for (int32_t i = 0; i < plan->steps[s].node.dst_count; i++)
+            if (plan->steps[s].node.dst[i] == value)
+                return run_range(plan, run, 0, s + 1, err);
+    return gsg_error_set(err, GENSEG_ERROR_INTERNAL, "value %d is not in the plan", value);
+}
+
+genseg_status gsg_plan_run_rest(gsg_plan *plan, const gsg_run *run, gsg_error *err)
+{
+    return run_range(plan, run, plan->next, plan->step_count, err);
+}
+
+void gsg_plan_profile(gsg_plan *plan, int32_t on)
+{
+    plan->profile = on;
+}
+
+int32_t gsg_plan_steps(const gsg_plan *plan)
+{
+    return plan->step_count;
+}
+
+gsg_plan_step gsg_plan_step_at(const gsg_plan *plan, int32_t index)
+{
+    const gsg_step *step = &plan->steps[index];
+    const gsg_node *node = &step->node;
+    gsg_plan_step out = {.name = step->kernel ? step->kernel->name : gsg_operation_of(node->op)->name,
+                         .seconds = step->seconds,
+                         .runs = step->runs};
+    gsg_value value = node->dst_count > 0 ? node->dst[0] : node->src[0];
+    if (value >= 0)
+        out.shape = plan->descs[value].shape;
+    if (step->kernel) {
+        out.flops = step->kernel->flops;
+        out.bytes = step->kernel->bytes;
+    }
+    return out;
+}
