@@ -58,6 +58,7 @@ struct genseg_dataset {
     int32_t *values; // label value of each class, ascending
     char **names;    // name of each class
     bool cached;     // voxels stay in memory once read
+    bool collect;    // while opening: keep errors as findings, drop the case, go on
     gsg_finding *findings;
     int64_t finding_count;
     int64_t finding_capacity;
@@ -71,6 +72,10 @@ void gsg_dataset_release(genseg_dataset *dataset); // NULL allowed
 void gsg_dataset_defaults(genseg_dataset_options *options);
 genseg_status gsg_dataset_open(genseg_context *context, const char *path, const genseg_dataset_options *options,
                                genseg_dataset **dataset, gsg_error *err);
+// `options` is complete; gsg_phantom_check() is called.
+void gsg_phantom_defaults(genseg_phantom_options *options);
+genseg_status gsg_dataset_phantom(genseg_context *context, const genseg_phantom_options *options,
+                                  genseg_dataset **dataset, gsg_error *err);
 genseg_status gsg_dataset_add(genseg_dataset *dataset, const genseg_case *item, gsg_error *err);
 genseg_status gsg_dataset_split(genseg_dataset *dataset, int64_t train, int64_t validation, uint64_t seed,
                                 gsg_error *err);
