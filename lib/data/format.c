@@ -262,7 +262,7 @@ genseg_status gsg_label_narrow(genseg_context *context, const genseg_array *labe
         return GENSEG_OK;
     size_t count = (size_t)gsg_shape_count(shape);
     int32_t *wide = label->dtype == GENSEG_DTYPE_INT32 ? label->data : gsg_alloc(context, count, sizeof *wide);
-    void *data = gsg_alloc(context, count, genseg_dtype_size(dtype));
+    void *data = gsg_alloc(context, count, gsg_dtype_size(dtype));
     genseg_status status = GENSEG_OK;
     if (!wide || !data)
         status = gsg_error_nomem(err, count * sizeof *wide);
@@ -411,7 +411,7 @@ static genseg_status check_grid(const genseg_array *array, int32_t leading, cons
 
 static bool is_dense(const genseg_array *array)
 {
-    int64_t stride = (int64_t)genseg_dtype_size(array->dtype);
+    int64_t stride = (int64_t)gsg_dtype_size(array->dtype);
     for (int32_t axis = array->ndim - 1; axis >= 0; axis--) {
         if (array->shape[axis] > 1 && array->strides[axis] != stride)
             return false;

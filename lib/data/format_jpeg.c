@@ -45,6 +45,8 @@ static genseg_status open_jpeg(decoder *my, genseg_context *context, const char 
     int sampling = 0, colours = 0;
     if (tjDecompressHeader3(my->handle, my->file, my->size, &my->width, &my->height, &sampling, &colours) != 0)
         return gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s", tjGetErrorStr2(my->handle));
+    if (my->width < 1 || my->height < 1)
+        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "damaged or truncated: there is no image in it");
     if (colours == TJCS_CMYK || colours == TJCS_YCCK)
         return gsg_error_set(err, GENSEG_ERROR_UNSUPPORTED, "has CMYK colours: save it as RGB");
     my->channels = colours == TJCS_GRAY ? 1 : 3;

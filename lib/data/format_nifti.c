@@ -16,8 +16,10 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "data/format.h"
+#include "tensor/array.h"
 
 #define HEADER_BYTES 348
+#define NIFTI2_HEADER_BYTES 540
 #define ONE_FILE_OFFSET 352
 #define MAX_EXTENSION_BYTES (64 << 20)
 #define CHUNK_BYTES (1 << 18)
@@ -36,7 +38,7 @@ static bool recognise(const uint8_t *head, size_t size)
         return false;
     uint32_t little = head[0] | (uint32_t)head[1] << 8 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 24;
     uint32_t big = head[3] | (uint32_t)head[2] << 8 | (uint32_t)head[1] << 16 | (uint32_t)head[0] << 24;
-    return little == HEADER_BYTES || big == HEADER_BYTES || little == 540 || big == 540;
+    return little == HEADER_BYTES || big == HEADER_BYTES || little == NIFTI2_HEADER_BYTES || big == NIFTI2_HEADER_BYTES;
 }
 
 // The file with the voxels: the file itself, or the .img (.img.gz) beside a .hdr.
@@ -142,7 +144,7 @@ static genseg_status check_type(header *head, gsg_error *err)
                              : raw->datatype == DT_RGBA32                                      ? "RGBA"
                              : raw->datatype == DT_COMPLEX64 || raw->datatype == DT_COMPLEX128 ? "complex"
                                                                                                : "other");
-    size_t size = genseg_dtype_size(head->dtype);
+    size_t size = gsg_dtype_size(head->dtype);
     if (raw->bitpix != (int)(8 * size))
         return gsg_error_set(err, GENSEG_ERROR_FORMAT, "bitpix is %d, but datatype %d has %d bits", raw->bitpix,
                              raw->datatype, (int)(8 * size));
@@ -158,11 +160,11 @@ static genseg_status check_type(header *head, gsg_error *err)
 static genseg_status check_header(header *head, bool pair, gsg_error *err)
 {
     nifti_1_header *raw = &head->raw;
-    if (raw->sizeof_hdr != HEADER_BYTES) {
+    if (raw->sizeof_hdr != HEADER_BYTES && raw->sizeof_hdr != NIFTI2_HEADER_BYTES) {
         swap_nifti_header(raw, 1);
         head->swapped = true;
     }
-    if (raw->sizeof_hdr == 540)
+    if (raw->sizeof_hdr == NIFTI2_HEADER_BYTES)
         return gsg_error_set(err, GENSEG_ERROR_UNSUPPORTED, "is NIfTI-2: save it as NIfTI-1");
     if (raw->sizeof_hdr != HEADER_BYTES)
         return gsg_error_set(err, GENSEG_ERROR_FORMAT, "sizeof_hdr is neither 348 nor 540: no NIfTI file");
@@ -432,7 +434,7 @@ static genseg_status read_voxels(const gsg_location *at, const gsg_source *sourc
     uint8_t *chunk = NULL;
     genseg_status status = GENSEG_OK;
     GSG_TRY(load_header(at->path, &head, NULL, err));
-    int width = (int)genseg_dtype_size(head.dtype);
+    int width = (int)gsg_dtype_size(head.dtype);
     if (head.bytes != count * width) {
         status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "the file has changed since it was opened");
         goto done;
@@ -563,7 +565,7 @@ static genseg_status make_header(const gsg_source *reference, int32_t dtype, int
         raw->pixdim[4] = 1.0f;
     }
     raw->datatype = (short)nifti_datatype(dtype);
-    raw->bitpix = (short)(8 * genseg_dtype_size(dtype));
+    raw->bitpix = (short)(8 * gsg_dtype_size(dtype));
     raw->scl_slope = 1.0f;
     raw->scl_inter = 0.0f;
     raw->cal_min = raw->cal_max = 0.0f;
@@ -609,7 +611,7 @@ genseg_status gsg_nifti_write(genseg_context *context, const char *path, const g
         GSG_TRY(put(to, reference->header + HEADER_BYTES, reference->header_size - HEADER_BYTES, false, err));
     else
         GSG_TRY(put(to, no_extension, sizeof no_extension, false, err));
-    int64_t bytes = (int64_t)genseg_dtype_size(stored->dtype);
+    int64_t bytes = (int64_t)gsg_dtype_size(stored->dtype);
     for (int32_t axis = 0; axis < stored->ndim; axis++)
         bytes *= stored->shape[axis];
     const uint8_t *data = stored->data;

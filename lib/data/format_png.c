@@ -9,6 +9,7 @@
 #include "core/alloc.h"
 #include "core/file.h"
 #include "data/format.h"
+#include "tensor/array.h"
 
 #define MAX_FILE_BYTES ((size_t)1 << 31)
 // Deflate can't shrink by more than this, so a smaller file is damaged.
@@ -295,7 +296,7 @@ static genseg_status write_label(genseg_context *context, const char *path, cons
     genseg_status status = gsg_label_narrow(context, label, gsg_label_dtype(low, high), &stored, err);
     if (status != GENSEG_OK)
         return status;
-    int bits = (int)(8 * genseg_dtype_size(stored.dtype));
+    int bits = (int)(8 * gsg_dtype_size(stored.dtype));
     status = write_png(context, path, stored.data, label->shape[1], label->shape[2], bits, 1, err);
     if (stored.data != label->data)
         gsg_free(context, stored.data);
