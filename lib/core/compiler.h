@@ -13,6 +13,14 @@
 #else
 #define GSG_SIMD
 #endif
+// Before a loop whose iterations are independent although pointers may be equal
+// (in-place operations): without it the compiler falls back to scalar code there.
+#if defined(__GNUC__) && !defined(__clang__)
+#define GSG_IVDEP _Pragma("GCC ivdep")
+#else
+#define GSG_IVDEP
+#endif
+
 #define GSG_INLINE static inline __attribute__((always_inline))
 
 #endif

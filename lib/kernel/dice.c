@@ -1,0 +1,242 @@
+// Soft Dice loss from logits (kernel/loss.h; Milletari, Navab & Ahmadi 2016, without the
+// squares). Each class needs three sums, of p t, p and t; the gradient computes them again
+// rather than keep anything from the forward pass.
+#include "kernel/loss.h"
+#include "kernel/tile.h"
+
+typedef struct dice {
+    gsg_kernel base;
+    gsg_dice options;
+    gsg_chunks chunks;
+    int64_t sets; // of sums: one, or one a sample
+    gsg_desc logits;
+    gsg_desc target;
+    gsg_desc diff;
+} dice;
+
+typedef struct sums {
+    double both; // p t
+    double prediction;
+    double target;
+} sums;
+
+typedef struct loss_job {
+    const dice *kernel;
+    const float *logits;
+    const float *target;
+    float *diff;
+    sums *partial;     // (chunk, class)
+    sums *totals;      // (set, class)
+    float *tiles;      // two a thread
+    float *derivative; // (set, class, 2): d loss / d p = [0] t + [1]
+} loss_job;
+
+static loss_job lay_out(const dice *kernel, float *const *args, void *scratch)
+{
+    int64_t channels = kernel->chunks.channels;
+    loss_job job = {.kernel = kernel, .logits = args[0], .target = args[1], .partial = scratch};
+    job.totals = job.partial + gsg_chunks_count(&kernel->chunks) * channels;
+    job.derivative = (float *)(job.totals + kernel->sets * channels);
+    job.tiles = job.derivative + kernel->sets * channels * 2;
+    return job;
+}
+
+static size_t scratch_size(const dice *kernel)
+{
+    size_t channels = (size_t)kernel->chunks.channels, sets = (size_t)kernel->sets;
+    size_t threads = (size_t)gsg_parallel_threads(kernel->base.context);
+    return ((size_t)gsg_chunks_count(&kernel->chunks) + sets) * channels * sizeof(sums) +
+           (sets * channels * 2 + threads * 2 * gsg_tile_size((int64_t)channels)) * sizeof(float);
+}
+
+// Logits to probabilities.
+GSG_INLINE void activate(float *tile, int64_t channels, int64_t count)
+{
+    if (channels > 1) {
+        gsg_tile_softmax(tile, channels, count);
+        return;
+    }
+    for (int64_t t = 0; t < count; ++t)
+        tile[t] = gsg_sigmoid(tile[t]);
+}
+
+GSG_SIMD static void sum_tile(float *p, const float *y, int64_t channels, int64_t count, sums *sum)
+{
+    activate(p, channels, count);
+    for (int64_t c = 0; c < channels; ++c) {
+        const float *pc = p + c * GSG_TILE, *yc = y + c * GSG_TILE;
+        gsg_lanes both = {{0}}, prediction = {{0}}, target = {{0}};
+        gsg_lanes_add_product(&both, pc, yc, count);
+        gsg_lanes_add(&prediction, pc, count);
+        gsg_lanes_add(&target, yc, count);
+        sum[c].both += gsg_lanes_total(&both);
+        sum[c].prediction += gsg_lanes_total(&prediction);
+        sum[c].target += gsg_lanes_total(&target);
+    }
+}
+
+static void load(const loss_job *job, int64_t sample, int64_t first, int64_t count, float *p, float *y)
+{
+    const dice *kernel = job->kernel;
+    gsg_tile_load(p, job->logits + sample * kernel->logits.batch_stride, &kernel->chunks, kernel->logits.block, first,
+                  count);
+    gsg_tile_load(y, job->target + sample * kernel->target.batch_stride, &kernel->chunks, kernel->target.block, first,
+                  count);
+}
+
+static void sum_range(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const loss_job *job = arg;
+    const gsg_chunks *chunks = &job->kernel->chunks;
+    size_t size = gsg_tile_size(chunks->channels);
+    float *p = job->tiles + 2 * size * (size_t)thread, *y = p + size;
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
+        int64_t sample, first, count = gsg_chunks_locate(chunks, chunk, &sample, &first);
+        sums *sum = job->partial + chunk * chunks->channels;
+        memset(sum, 0, (size_t)chunks->channels * sizeof *sum);
+        for (int64_t s = 0; s < count; s += GSG_TILE) {
+            int64_t n = count - s < GSG_TILE ? count - s : GSG_TILE;
+            load(job, sample, first + s, n, p, y);
+            sum_tile(p, y, chunks->channels, n, sum);
+        }
+    }
+}
+
+static void sum_all(const genseg_context *context, loss_job *job)
+{
+    const dice *kernel = job->kernel;
+    int64_t channels = kernel->chunks.channels, chunks = gsg_chunks_count(&kernel->chunks);
+    gsg_parallel(context, chunks, 1, sum_range, job);
+    memset(job->totals, 0, (size_t)(kernel->sets * channels) * sizeof *job->totals);
+    for (int64_t i = 0; i < chunks; ++i) {
+        int64_t set = kernel->sets > 1 ? i / kernel->chunks.per_sample : 0;
+        for (int64_t c = 0; c < channels; ++c) {
+            job->totals[set * channels + c].both += job->partial[i * channels + c].both;
+            job->totals[set * channels + c].prediction += job->partial[i * channels + c].prediction;
+            job->totals[set * channels + c].target += job->partial[i * channels + c].target;
+        }
+    }
+}
+
+static int64_t first_class(const dice *kernel)
+{
+    return kernel->chunks.channels > 1 && !kernel->options.background ? 1 : 0;
+}
+
+// Both empty and nothing to smooth with: full agreement.
+static double coefficient(const dice *kernel, const sums *sum, double *denominator)
+{
+    double smooth = (double)kernel->options.smooth;
+    *denominator = sum->prediction + sum->target + smooth;
+    return *denominator == 0.0 ? 1.0 : (2.0 * sum->both + smooth) / *denominator;
+}
+
+static genseg_status forward_run(const gsg_kernel *self, const gsg_run *run, float *const *args, void *scratch,
+                                 gsg_error *err)
+{
+    const dice *kernel = (const dice *)self;
+    int64_t channels = kernel->chunks.channels, first = first_class(kernel);
+    loss_job job = lay_out(kernel, args, scratch);
+    sum_all(self->context, &job);
+    double sum = 0.0, denominator;
+    for (int64_t set = 0; set < kernel->sets; ++set)
+        for (int64_t c = first; c < channels; ++c)
+            sum += 1.0 - coefficient(kernel, &job.totals[set * channels + c], &denominator);
+    *args[2] = (float)(sum / (double)(kernel->sets * (channels - first)));
+    return GENSEG_OK;
+}
+
+// y becomes the gradient.
+GSG_SIMD static void diff_tile(float *p, float *y, int64_t channels, int64_t count, const float *derivative)
+{
+    activate(p, channels, count);
+    for (int64_t c = 0; c < channels; ++c)
+        for (int64_t t = 0; t < count; ++t)
+            y[c * GSG_TILE + t] = derivative[2 * c] * y[c * GSG_TILE + t] + derivative[2 * c + 1];
+    if (channels > 1) {
+        gsg_tile_softmax_backward(p, y, channels, count);
+        return;
+    }
+    for (int64_t t = 0; t < count; ++t)
+        y[t] *= p[t] * (1.0f - p[t]);
+}
+
+static void diff_range(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const loss_job *job = arg;
+    const dice *kernel = job->kernel;
+    const gsg_chunks *chunks = &kernel->chunks;
+    size_t size = gsg_tile_size(chunks->channels);
+    float *p = job->tiles + 2 * size * (size_t)thread, *y = p + size;
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
+        int64_t sample, first, count = gsg_chunks_locate(chunks, chunk, &sample, &first);
+        const float *derivative = job->derivative + (kernel->sets > 1 ? sample * chunks->channels * 2 : 0);
+        for (int64_t s = first; s < first + count; s += GSG_TILE) {
+            int64_t n = first + count - s < GSG_TILE ? first + count - s : GSG_TILE;
+            load(job, sample, s, n, p, y);
+            diff_tile(p, y, chunks->channels, n, derivative);
+            gsg_tile_store(job->diff + sample * kernel->diff.batch_stride, y, chunks, kernel->diff.block, s, n);
+        }
+    }
+}
+
+static genseg_status backward_run(const gsg_kernel *self, const gsg_run *run, float *const *args, void *scratch,
+                                  gsg_error *err)
+{
+    const dice *kernel = (const dice *)self;
+    int64_t channels = kernel->chunks.channels, first = first_class(kernel);
+    loss_job job = lay_out(kernel, args, scratch);
+    job.diff = args[3];
+    sum_all(self->context, &job);
+    double scale = (double)*args[2] / (double)(kernel->sets * (channels - first));
+    for (int64_t i = 0; i < kernel->sets * channels; ++i) {
+        double denominator, value = coefficient(kernel, &job.totals[i], &denominator);
+        int32_t counts = i % channels >= first && denominator != 0.0;
+        job.derivative[2 * i] = counts ? (float)(-2.0 * scale / denominator) : 0.0f;
+        job.derivative[2 * i + 1] = counts ? (float)(scale * value / denominator) : 0.0f;
+    }
+    gsg_parallel(self->context, gsg_chunks_count(&kernel->chunks), 1, diff_range, &job);
+    return GENSEG_OK;
+}
+
+static genseg_status
+make(gsg_engine *engine, const char *name, const gsg_dice *options, int32_t count, const gsg_desc *const *descs,
+     genseg_status (*run)(const gsg_kernel *, const gsg_run *, float *const *, void *, gsg_error *),
+     gsg_kernel **kernel, gsg_error *err)
+{
+    gsg_walk walk; // for its checks alone
+    genseg_status status = gsg_walk_init(&walk, name, count, descs, err);
+    if (status != GENSEG_OK)
+        return status;
+    if (descs[0]->shape.ndim < 2)
+        return gsg_error_set(err, GENSEG_ERROR_SHAPE, "%s: logits have no class axis", name);
+    if (!(options->smooth >= 0.0f))
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s: smooth %g is below 0", name, (double)options->smooth);
+    dice *made = gsg_kernel_make(engine, sizeof *made, name, run, err);
+    if (!made)
+        return GENSEG_ERROR_NOMEM;
+    made->options = *options;
+    made->chunks = gsg_chunks_of(descs[0]);
+    made->sets = options->per_sample ? made->chunks.samples : 1;
+    made->logits = *descs[0];
+    made->target = *descs[1];
+    made->diff = *descs[count - 1];
+    made->base.scratch = scratch_size(made);
+    made->base.bytes = 4.0 * count * (double)gsg_shape_count(descs[0]->shape);
+    *kernel = &made->base;
+    return GENSEG_OK;
+}
+
+genseg_status gsg_dice_forward_new(gsg_engine *engine, const gsg_dice *options, const gsg_desc *logits,
+                                   const gsg_desc *target, gsg_kernel **kernel, gsg_error *err)
+{
+    return make(engine, "dice", options, 2, (const gsg_desc *const[]){logits, target}, forward_run, kernel, err);
+}
+
+genseg_status gsg_dice_backward_new(gsg_engine *engine, const gsg_dice *options, const gsg_desc *logits,
+                                    const gsg_desc *target, const gsg_desc *diff_logits, gsg_kernel **kernel,
+                                    gsg_error *err)
+{
+    return make(engine, "dice backward", options, 3, (const gsg_desc *const[]){logits, target, diff_logits},
+                backward_run, kernel, err);
+}
