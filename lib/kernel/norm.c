@@ -37,10 +37,10 @@ static const float *position(const gsg_desc *desc, const float *data, const norm
 }
 
 // Samples whose statistics belong together: all, or the one of this turn.
-static void samples(const norm_kernel *k, int64_t turn, int64_t *first, int64_t *last, int64_t *group)
+static void samples(const norm_kernel *k, int64_t index, int64_t *first, int64_t *last, int64_t *group)
 {
-    *group = turn % k->groups;
-    *first = k->norm.per_sample ? turn / k->groups : 0;
+    *group = index % k->groups;
+    *first = k->norm.per_sample ? index / k->groups : 0;
     *last = k->norm.per_sample ? *first + 1 : k->batch;
 }
 

@@ -1,0 +1,218 @@
+// Max pooling, any window: the forward pass and, finding the maximum again (the first
+// of equals, in the order D, H, W), the gradient. Padding never wins.
+#include <math.h>
+
+#include "core/parallel.h"
+#include "kernel/window.h"
+
+typedef struct pool_kernel {
+    gsg_kernel base;
+    gsg_desc src, dst, diff_src;
+    int64_t block, groups;
+    int64_t in[3], out[3]; // D, H, W
+    int64_t kernel[3], stride[3], padding[3];
+    int64_t in_count, out_count;
+} pool_kernel;
+
+typedef struct job {
+    const pool_kernel *k;
+    float *const *args;
+} job;
+
+genseg_status gsg_pool_shape(const gsg_pool *pool, gsg_shape src, gsg_shape *dst, gsg_error *err)
+{
+    char text[GSG_SHAPE_TEXT_SIZE];
+    if (src.ndim != pool->spatial + 2)
+        return gsg_error_set(err, GENSEG_ERROR_SHAPE, "%d-D pooling of %s", pool->spatial, gsg_shape_text(src, text));
+    gsg_shape out = src;
+    for (int32_t i = 0; i < pool->spatial; i++) {
+        const int64_t k = pool->kernel[i], x = src.dims[i + 2] + 2 * pool->padding[i];
+        if (k < 1 || pool->stride[i] < 1 || pool->padding[i] < 0 || 2 * pool->padding[i] > k || x < k)
+            return gsg_error_set(err, GENSEG_ERROR_SHAPE,
+                                 "pooling: a window of %lld (stride %lld, padding %lld) does not fit %s", (long long)k,
+                                 (long long)pool->stride[i], (long long)pool->padding[i], gsg_shape_text(src, text));
+        out.dims[i + 2] = (x - k) / pool->stride[i] + 1;
+    }
+    *dst = out;
+    return GENSEG_OK;
+}
+
+// Positions of the window of output (d, h, w) that lie inside the source.
+typedef struct window {
+    int64_t first[3], last[3];
+} window;
+
+static window find_window(const pool_kernel *k, int64_t d, int64_t h, int64_t w)
+{
+    const int64_t at[3] = {d, h, w};
+    window v;
+    for (int i = 0; i < 3; i++) {
+        int64_t first = at[i] * k->stride[i] - k->padding[i], last = first + k->kernel[i];
+        v.first[i] = first < 0 ? 0 : first;
+        v.last[i] = last > k->in[i] ? k->in[i] : last;
+    }
+    return v;
+}
+
+GSG_INLINE void maximum_block(const float *src, const int64_t *in, const window *v, float *best, int64_t block)
+{
+    for (int64_t l = 0; l < block; l++)
+        best[l] = -INFINITY;
+    for (int64_t d = v->first[0]; d < v->last[0]; d++)
+        for (int64_t h = v->first[1]; h < v->last[1]; h++)
+            for (int64_t w = v->first[2]; w < v->last[2]; w++) {
+                const float *x = src + ((d * in[1] + h) * in[2] + w) * block;
+                for (int64_t l = 0; l < block; l++) // a NaN wins and stays
+                    best[l] = best[l] >= x[l] || best[l] != best[l] ? best[l] : x[l];
+            }
+}
+
+GSG_INLINE void forward_row_block(const pool_kernel *k, const float *src, float *dst, int64_t d, int64_t h,
+                                  int64_t block)
+{
+    for (int64_t w = 0; w < k->out[2]; w++) {
+        window v = find_window(k, d, h, w);
+        maximum_block(src, k->in, &v, dst + w * block, block);
+    }
+}
+
+GSG_SIMD
+static void forward_row(const pool_kernel *k, const float *src, float *dst, int64_t d, int64_t h)
+{
+    if (k->block == 16)
+        forward_row_block(k, src, dst, d, h, 16);
+    else if (k->block == 8)
+        forward_row_block(k, src, dst, d, h, 8);
+    else
+        forward_row_block(k, src, dst, d, h, 1);
+}
+
+static void forward_rows(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const job *j = arg;
+    const pool_kernel *k = j->k;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t h = i % k->out[1], d = i / k->out[1] % k->out[0], plane = i / (k->out[1] * k->out[0]);
+        const int64_t n = plane / k->groups, g = plane % k->groups;
+        forward_row(k, j->args[0] + n * k->src.batch_stride + g * k->in_count * k->block,
+                    j->args[1] + n * k->dst.batch_stride +
+                        (g * k->out_count + (d * k->out[1] + h) * k->out[2]) * k->block,
+                    d, h);
+    }
+}
+
+static genseg_status run_forward(const gsg_kernel *self, const gsg_run *run, float *const *args, void *scratch,
+                                 gsg_error *err)
+{
+    const pool_kernel *k = (const pool_kernel *)self;
+    job j = {k, args};
+    gsg_parallel(self->context, k->src.shape.dims[0] * k->groups * k->out[0] * k->out[1], 4, forward_rows, &j);
+    return GENSEG_OK;
+}
+
+GSG_INLINE void backward_window_block(const pool_kernel *k, const float *src, const float *diff, float *out,
+                                      const window *v, int64_t block)
+{
+    float best[16], left[16];
+    maximum_block(src, k->in, v, best, block);
+    for (int64_t l = 0; l < block; l++)
+        left[l] = diff[l]; // given to the first that equals the maximum, then zero
+    for (int64_t d = v->first[0]; d < v->last[0]; d++)
+        for (int64_t h = v->first[1]; h < v->last[1]; h++)
+            for (int64_t w = v->first[2]; w < v->last[2]; w++) {
+                const int64_t at = ((d * k->in[1] + h) * k->in[2] + w) * block;
+                for (int64_t l = 0; l < block; l++) {
+                    const float gives = src[at + l] == best[l] ? left[l] : 0.0f;
+                    out[at + l] += gives;
+                    left[l] = src[at + l] == best[l] ? 0.0f : left[l];
+                }
+            }
+}
+
+GSG_INLINE void backward_plane_block(const pool_kernel *k, const float *src, const float *diff, float *out,
+                                     int64_t block)
+{
+    for (int64_t i = 0; i < k->in_count * block; i++)
+        out[i] = 0.0f;
+    for (int64_t d = 0; d < k->out[0]; d++)
+        for (int64_t h = 0; h < k->out[1]; h++)
+            for (int64_t w = 0; w < k->out[2]; w++) {
+                window v = find_window(k, d, h, w);
+                backward_window_block(k, src, diff + ((d * k->out[1] + h) * k->out[2] + w) * block, out, &v, block);
+            }
+}
+
+GSG_SIMD
+static void backward_plane(const pool_kernel *k, const float *src, const float *diff, float *out)
+{
+    if (k->block == 16)
+        backward_plane_block(k, src, diff, out, 16);
+    else if (k->block == 8)
+        backward_plane_block(k, src, diff, out, 8);
+    else
+        backward_plane_block(k, src, diff, out, 1);
+}
+
+// Windows may overlap: one thread has a whole (sample, group of channels).
+static void backward_planes(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const job *j = arg;
+    const pool_kernel *k = j->k;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t n = i / k->groups, g = i % k->groups;
+        backward_plane(k, j->args[0] + n * k->src.batch_stride + g * k->in_count * k->block,
+                       j->args[1] + n * k->dst.batch_stride + g * k->out_count * k->block,
+                       j->args[2] + n * k->diff_src.batch_stride + g * k->in_count * k->block);
+    }
+}
+
+static genseg_status run_backward(const gsg_kernel *self, const gsg_run *run, float *const *args, void *scratch,
+                                  gsg_error *err)
+{
+    const pool_kernel *k = (const pool_kernel *)self;
+    job j = {k, args};
+    gsg_parallel(self->context, k->src.shape.dims[0] * k->groups, 1, backward_planes, &j);
+    return GENSEG_OK;
+}
+
+static genseg_status make(gsg_engine *engine, const gsg_pool *pool, const gsg_desc *src, const gsg_desc *dst,
+                          const gsg_desc *diff_src, gsg_kernel **kernel, gsg_error *err)
+{
+    if (src->block != dst->block || (diff_src && diff_src->block != src->block))
+        return gsg_error_set(err, GENSEG_ERROR_INTERNAL, "pooling between layouts %d and %d", src->block, dst->block);
+    pool_kernel *k = gsg_kernel_make(engine, sizeof *k, diff_src ? "max pool backward" : "max pool",
+                                     diff_src ? run_backward : run_forward, err);
+    if (!k)
+        return GENSEG_ERROR_NOMEM;
+    k->src = *src;
+    k->dst = *dst;
+    k->diff_src = diff_src ? *diff_src : *src;
+    k->block = src->block;
+    k->groups = gsg_desc_padded(src) / src->block;
+    for (int32_t i = 0; i < 3; i++) {
+        const int32_t from = i - (3 - pool->spatial); // 2-D has a depth of one
+        k->in[i] = from < 0 ? 1 : src->shape.dims[from + 2];
+        k->out[i] = from < 0 ? 1 : dst->shape.dims[from + 2];
+        k->kernel[i] = from < 0 ? 1 : pool->kernel[from];
+        k->stride[i] = from < 0 ? 1 : pool->stride[from];
+        k->padding[i] = from < 0 ? 0 : pool->padding[from];
+    }
+    k->in_count = gsg_shape_spatial(src->shape);
+    k->out_count = gsg_shape_spatial(dst->shape);
+    k->base.bytes = 4.0 * (double)(src->shape.dims[0] * ((diff_src ? 2 : 1) * gsg_desc_dense(src) + gsg_desc_dense(dst)));
+    *kernel = &k->base;
+    return GENSEG_OK;
+}
+
+genseg_status gsg_max_pool_forward_new(gsg_engine *engine, const gsg_pool *pool, const gsg_desc *src,
+                                       const gsg_desc *dst, gsg_kernel **kernel, gsg_error *err)
+{
+    return make(engine, pool, src, dst, NULL, kernel, err);
+}
+
+genseg_status gsg_max_pool_backward_new(gsg_engine *engine, const gsg_pool *pool, const gsg_desc *src,
+                                        const gsg_desc *dst, const gsg_desc *diff_src, gsg_kernel **kernel,
+                                        gsg_error *err)
+{
+    return make(engine, pool, src, dst, diff_src, kernel, err);
+}
