@@ -51,21 +51,26 @@ static int compare_entries(const void *a, const void *b)
     return order ? order : (p->channel > q->channel) - (p->channel < q->channel);
 }
 
-// The folder in `parent` that has one of `names` in any case, or NULL.
-static char *find_folder(genseg_context *context, const char *parent, const gsg_file_list *list,
-                         const char *const *names)
+// The folder in `parent` that has one of `names` in any case; NULL where there is none.
+static genseg_status find_folder(const layout *my, const gsg_file_list *list, const char *const *names, char **folder,
+                                 gsg_error *err)
 {
+    *folder = NULL;
     for (; *names; names++) {
         for (int64_t i = 0; i < list->count; i++) {
             if (strlen(list->names[i]) != strlen(*names) || !gsg_text_ends(list->names[i], *names))
                 continue;
-            char *found = gsg_path_join(context, parent, list->names[i]);
-            if (found && gsg_file_probe(found, NULL) == GSG_FILE_FOLDER)
-                return found;
-            gsg_free(context, found);
+            char *found = gsg_path_join(my->context, my->path, list->names[i]);
+            if (!found)
+                return gsg_error_nomem(err, strlen(my->path));
+            if (gsg_file_probe(found, NULL) == GSG_FILE_FOLDER) {
+                *folder = found;
+                return GENSEG_OK;
+            }
+            gsg_free(my->context, found);
         }
     }
-    return NULL;
+    return GENSEG_OK;
 }
 
 // "case_0001" with channels: cuts the key before "_0001" and returns 1; -1 where
@@ -240,15 +245,17 @@ done:
 static genseg_status pair_test(layout *my, const gsg_file_list *list, gsg_error *err)
 {
     static const char *const image_names[] = {"imagesTs", NULL}, *const label_names[] = {"labelsTs", NULL};
-    char *images = find_folder(my->context, my->path, list, image_names);
-    char *labels = find_folder(my->context, my->path, list, label_names);
+    char *images = NULL, *labels = NULL;
     genseg_status status = GENSEG_OK;
+    GSG_TRY(find_folder(my, list, image_names, &images, err));
+    GSG_TRY(find_folder(my, list, label_names, &labels, err));
     if (images && labels)
         status = pair(my, images, labels, true, true, err);
     else if (images)
         status = gsg_dataset_report(my->dataset, GENSEG_SEVERITY_NOTE, GENSEG_OK, "imagesTs",
                                     "put the masks of the test images into labelsTs to evaluate on them", err,
                                     "there is no labelsTs: the test images are left out");
+done:
     gsg_free(my->context, images);
     gsg_free(my->context, labels);
     return status;
@@ -315,9 +322,10 @@ static genseg_status list_decathlon(layout *my, const json_t *root, gsg_error *e
 static genseg_status list_nnunet(layout *my, const gsg_file_list *list, gsg_error *err)
 {
     static const char *const image_names[] = {"imagesTr", NULL}, *const label_names[] = {"labelsTr", NULL};
-    char *images = find_folder(my->context, my->path, list, image_names);
-    char *labels = find_folder(my->context, my->path, list, label_names);
-    genseg_status status;
+    char *images = NULL, *labels = NULL;
+    genseg_status status = GENSEG_OK;
+    GSG_TRY(find_folder(my, list, image_names, &images, err));
+    GSG_TRY(find_folder(my, list, label_names, &labels, err));
     if (!images || !labels)
         status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: there is no folder %s", my->path,
                                images ? "labelsTr" : "imagesTr");
@@ -325,6 +333,7 @@ static genseg_status list_nnunet(layout *my, const gsg_file_list *list, gsg_erro
         status = pair(my, images, labels, true, false, err);
     if (status == GENSEG_OK)
         status = pair_test(my, list, err);
+done:
     gsg_free(my->context, images);
     gsg_free(my->context, labels);
     return status;
@@ -404,9 +413,9 @@ genseg_status gsg_folder_list(genseg_dataset *dataset, const char *path, const g
         status = gsg_error_nomem(err, strlen(path));
         goto done;
     }
-    images = find_folder(my.context, path, &list, image_names);
-    labels = find_folder(my.context, path, &list, label_names);
-    train = find_folder(my.context, path, &list, train_names);
+    GSG_TRY(find_folder(&my, &list, image_names, &images, err));
+    GSG_TRY(find_folder(&my, &list, label_names, &labels, err));
+    GSG_TRY(find_folder(&my, &list, train_names, &train, err));
     if (gsg_file_probe(json, NULL) == GSG_FILE_REGULAR)
         status = list_json(&my, json, &list, err);
     else if (train)
