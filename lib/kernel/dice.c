@@ -149,16 +149,18 @@ static genseg_status forward_run(const gsg_kernel *self, const gsg_run *run, flo
 // y becomes the gradient.
 GSG_SIMD static void diff_tile(float *p, float *y, int64_t channels, int64_t count, const float *derivative)
 {
-    activate(p, channels, count);
     for (int64_t c = 0; c < channels; ++c)
         for (int64_t t = 0; t < count; ++t)
             y[c * GSG_TILE + t] = derivative[2 * c] * y[c * GSG_TILE + t] + derivative[2 * c + 1];
     if (channels > 1) {
+        gsg_tile_softmax(p, channels, count);
         gsg_tile_softmax_backward(p, y, channels, count);
         return;
     }
-    for (int64_t t = 0; t < count; ++t)
-        y[t] *= p[t] * (1.0f - p[t]);
+    for (int64_t t = 0; t < count; ++t) {
+        float e = gsg_exp(-fabsf(p[t])), large = 1.0f / (1.0f + e);
+        y[t] *= e * large * large; // sigmoid times its complement, exact where one is nearly 1
+    }
 }
 
 static void diff_range(int64_t begin, int64_t end, int32_t thread, void *arg)

@@ -111,13 +111,28 @@ GSG_INLINE void gsg_tile_softmax(float *restrict tile, int64_t channels, int64_t
             tile[c * GSG_TILE + t] *= sum[t];
 }
 
-// Rows p (probabilities) and g (their gradients): g becomes the gradient of the logits.
+// Rows p (probabilities) and g (their gradients): g becomes the gradient of the logits, p (g - <p, g>).
+// A constant in g has no effect, so the likeliest class's is taken off first: where p is nearly 1
+// the difference would otherwise cancel to noise.
 GSG_INLINE void gsg_tile_softmax_backward(const float *restrict p, float *restrict g, int64_t channels, int64_t count)
 {
-    float dot[GSG_TILE] = {0};
+    float best[GSG_TILE], shift[GSG_TILE], dot[GSG_TILE];
+    for (int64_t t = 0; t < count; ++t) {
+        best[t] = p[t];
+        shift[t] = g[t];
+        dot[t] = 0.0f;
+    }
+    for (int64_t c = 1; c < channels; ++c)
+        for (int64_t t = 0; t < count; ++t) {
+            float pc = p[c * GSG_TILE + t], gc = g[c * GSG_TILE + t];
+            shift[t] = pc > best[t] ? gc : shift[t];
+            best[t] = pc > best[t] ? pc : best[t];
+        }
     for (int64_t c = 0; c < channels; ++c)
-        for (int64_t t = 0; t < count; ++t)
+        for (int64_t t = 0; t < count; ++t) {
+            g[c * GSG_TILE + t] -= shift[t];
             dot[t] += p[c * GSG_TILE + t] * g[c * GSG_TILE + t];
+        }
     for (int64_t c = 0; c < channels; ++c)
         for (int64_t t = 0; t < count; ++t)
             g[c * GSG_TILE + t] = p[c * GSG_TILE + t] * (g[c * GSG_TILE + t] - dot[t]);

@@ -118,7 +118,30 @@ def losses(out):
                 rows.append(
                     f"    {{{int(kind == 'dice')}, {{{len(shape)}, {{{', '.join(map(str, dims))}}}}}, {int(soft)}, {a}, {b}, "
                     f"{amplitude:g}, {number(loss.item())}, {number(projection.item())}, {name}}},\n")
+    out.write("""
+typedef struct golden_loss {
+    int32_t dice; // else cross entropy
+    gsg_shape shape;
+    int32_t soft;
+    int32_t a; // dice: per sample; cross entropy: soft
+    int32_t b; // dice: with background; cross entropy: with class weights
+    double amplitude; // of the logits
+    double loss;
+    double projection; // <gradient, samples of salt 6>
+    const double *diff; // gradient for an incoming 0.7, or NULL
+} golden_loss;
+
+""")
     out.write("static const golden_loss golden_losses[] = {\n" + "".join(rows) + "};\n")
+
+
+def differences(out):
+    for name, fn in (("l1", F.l1_loss), ("mse", F.mse_loss)):
+        a = tensor((2, 5, 3, 5), 1).requires_grad_()
+        loss = fn(a, tensor((2, 5, 3, 5), 2))
+        (loss * DIFF).backward()
+        out.write(f"static const double golden_{name} = {number(loss.item())};\n")
+        emit_array(out, f"golden_{name}_diff", a.grad)
 
 
 def pointwise(out):
@@ -138,12 +161,6 @@ def pointwise(out):
         y.backward(tensor(shape, 2))
         emit_array(out, f"golden_softmax_{channels}", y.detach())
         emit_array(out, f"golden_softmax_diff_{channels}", x.grad)
-    for name, fn in (("l1", F.l1_loss), ("mse", F.mse_loss)):
-        a = tensor((2, 5, 3, 5), 1).requires_grad_()
-        loss = fn(a, tensor((2, 5, 3, 5), 2))
-        (loss * DIFF).backward()
-        out.write(f"static const double golden_{name} = {number(loss.item())};\n")
-        emit_array(out, f"golden_{name}_diff", a.grad)
 
 
 def main():
@@ -152,6 +169,8 @@ def main():
         with open(os.path.join(folder, f"golden_{name}.h"), "w") as out:
             out.write("// Made by make_pointwise_loss.py: change that.\n")
             fn(out)
+            if name == "loss":
+                differences(out)
 
 
 if __name__ == "__main__":
