@@ -3,7 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "golden_json.h"
+#include "faults.h"
+#include "../golden_json.h"
 #include "optim/optimizer.h"
 
 #define PARAMETERS 2
@@ -232,18 +233,11 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("optimizer");
     TCase *tests = tcase_create("optimizer");
     tcase_add_test(tests, test_matches_torch);
     tcase_add_test(tests, test_long_buffers_match_short_ones);
     tcase_add_test(tests, test_state_continues);
     tcase_add_test(tests, test_bad_options);
     tcase_add_test(tests, test_bytes_are_known_in_advance);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    RUN_TESTS(tests);
 }

@@ -2,7 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "golden_json.h"
+#include "faults.h"
+#include "../golden_json.h"
 #include "optim/schedule.h"
 
 START_TEST(test_plateau_matches_torch)
@@ -118,17 +119,10 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("schedule");
     TCase *tests = tcase_create("schedule");
     tcase_add_test(tests, test_plateau_matches_torch);
     tcase_add_test(tests, test_cosine_matches_torch);
     tcase_add_test(tests, test_constant_and_nan_scores);
     tcase_add_test(tests, test_bad_options);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    RUN_TESTS(tests);
 }
