@@ -1,0 +1,295 @@
+// The U-Net against PyTorch (tests/golden/make_unet.py): parameter names, shapes and
+// order, logits in training and at inference, loss, every gradient, running statistics.
+#include <check.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/plan.h"
+#include "model/unet.h"
+
+// As in make_unet.py.
+static float hashed(uint64_t stream, uint64_t i)
+{
+    uint32_t x = (uint32_t)(i + stream * 1000003 + 12345);
+    x ^= x >> 16;
+    x *= 0x7FEB352Du;
+    x ^= x >> 15;
+    x *= 0x846CA68Bu;
+    x ^= x >> 16;
+    return (float)((double)x / 2147483648.0 - 1.0);
+}
+
+static int64_t integer(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static double number(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static double item(const json_t *object, const char *key, size_t i)
+{
+    return json_number_value(json_array_get(json_object_get(object, key), i));
+}
+
+typedef struct fixture {
+    const json_t *golden;
+    genseg_context *context;
+    gsg_params *params;
+    gsg_unet unet;
+    gsg_shape image, target;
+    size_t *order; // index in the golden file of each parameter
+    float **gradients;
+} fixture;
+
+static size_t golden_index(const json_t *golden, const char *name)
+{
+    const json_t *rows = json_object_get(golden, "params");
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        if (strcmp(json_string_value(json_object_get(json_array_get(rows, i), "name")), name) == 0)
+            return i;
+    ck_abort_msg("PyTorch has no parameter %s", name);
+    return 0;
+}
+
+static void fill_params(fixture *f)
+{
+    const json_t *rows = json_object_get(f->golden, "params");
+    ck_assert_uint_eq(json_array_size(rows), (size_t)f->params->count);
+    for (int32_t i = 0; i < f->params->count; i++) {
+        gsg_param *p = &f->params->items[i];
+        size_t row = f->order[i] = golden_index(f->golden, p->name);
+        const json_t *shape = json_object_get(json_array_get(rows, row), "shape");
+        ck_assert_uint_eq(json_array_size(shape), (size_t)p->layout.shape.ndim);
+        for (int32_t d = 0; d < p->layout.shape.ndim; d++)
+            ck_assert_int_eq(json_integer_value(json_array_get(shape, (size_t)d)), p->layout.shape.dims[d]);
+        int64_t n = gsg_shape_count(p->layout.shape);
+        float *plain = malloc((size_t)n * sizeof *plain);
+        bool vector = p->layout.shape.ndim == 1;
+        bool one = strstr(p->name, "running_var") || strstr(p->name, ".weight");
+        float scale = vector ? (one ? 0.2f : 0.1f) : (float)sqrt(3.0 * (double)p->layout.shape.dims[0] / (double)n);
+        for (int64_t j = 0; j < n; j++)
+            plain[j] = (vector && one ? 1.0f : 0.0f) + scale * hashed(row + 1, (uint64_t)j);
+        gsg_param_import(p, plain);
+        free(plain);
+    }
+}
+
+static void setup(fixture *f, const json_t *golden)
+{
+    gsg_error err = {0};
+    f->golden = golden;
+    genseg_context_options options = {.struct_size = sizeof options, .threads = 2};
+    ck_assert_int_eq(gsg_context_new(&options, &f->context, &err), GENSEG_OK);
+    f->unet = (gsg_unet){(int32_t)integer(golden, "spatial"), (int32_t)integer(golden, "levels"),
+                         integer(golden, "channels"), integer(golden, "outputs"), integer(golden, "width")};
+    ck_assert_int_eq(gsg_unet_new(f->context, &f->unet, 1, &f->params, &err), GENSEG_OK);
+    f->image = (gsg_shape){f->unet.spatial + 2, {integer(golden, "batch"), f->unet.channels}};
+    for (int32_t i = 2; i < f->image.ndim; i++)
+        f->image.dims[i] = integer(golden, "size");
+    f->target = f->image;
+    f->target.dims[1] = f->unet.outputs;
+    f->order = calloc((size_t)f->params->count, sizeof *f->order);
+    f->gradients = calloc((size_t)f->params->count, sizeof *f->gradients);
+    fill_params(f);
+}
+
+static void teardown(fixture *f)
+{
+    for (int32_t i = 0; i < f->params->count; i++)
+        free(f->gradients[i]);
+    free(f->gradients);
+    free(f->order);
+    gsg_params_free(f->params);
+    gsg_context_release(f->context);
+}
+
+static void fill_image(const fixture *f, float *image)
+{
+    for (int64_t i = 0; i < gsg_shape_count(f->image); i++)
+        image[i] = hashed(1001, (uint64_t)i);
+}
+
+static void fill_target(const fixture *f, float *target)
+{
+    const int64_t S = gsg_shape_spatial(f->image), K = f->unet.outputs, classes = K > 2 ? K : 2;
+    memset(target, 0, (size_t)gsg_shape_count(f->target) * sizeof *target);
+    for (int64_t i = 0; i < f->image.dims[0] * S; i++) {
+        int64_t k = (int64_t)((hashed(1002, (uint64_t)i) + 1.0f) * (float)classes / 2.0f);
+        if (K > 1)
+            target[(i / S * K + k) * S + i % S] = 1.0f;
+        else
+            target[i] = k > 0 ? 1.0f : 0.0f;
+    }
+}
+
+static void check_logits(const fixture *f, const char *key, const float *logits)
+{
+    const json_t *pick = json_object_get(f->golden, "pick");
+    double most = 0;
+    for (size_t i = 0; i < json_array_size(pick); i++)
+        most = fmax(most, fabs(item(f->golden, key, i)));
+    for (size_t i = 0; i < json_array_size(pick); i++) {
+        double expected = item(f->golden, key, i);
+        double got = (double)logits[json_integer_value(json_array_get(pick, i))];
+        ck_assert_msg(fabs(got - expected) < 1e-4 * most, "%s logit %zu: %g, PyTorch %g", key, i, got, expected);
+    }
+}
+
+static genseg_status keep(int32_t param, const float *gradient, void *user, gsg_error *err)
+{
+    fixture *f = user;
+    const gsg_weights *layout = &f->params->items[param].layout;
+    gsg_param stored = f->params->items[param];
+    stored.data = (float *)(uintptr_t)gradient;
+    f->gradients[param] = malloc((size_t)gsg_shape_count(layout->shape) * sizeof(float));
+    gsg_param_export(&stored, f->gradients[param]);
+    return GENSEG_OK;
+}
+
+static void check_gradients(const fixture *f)
+{
+    for (int32_t i = 0; i < f->params->count; i++) {
+        const gsg_param *p = &f->params->items[i];
+        const json_t *row = json_array_get(json_object_get(f->golden, "params"), f->order[i]);
+        int64_t n = gsg_shape_count(p->layout.shape);
+        if (p->kind == GSG_PARAM_STATISTIC) {
+            float *plain = malloc((size_t)n * sizeof *plain);
+            gsg_param_export(p, plain);
+            for (size_t j = 0; j < 4; j++)
+                ck_assert_double_eq_tol((double)plain[j], item(row, "after", j), 1e-4);
+            free(plain);
+            continue;
+        }
+        double square = 0, dot = 0;
+        ck_assert_ptr_nonnull(f->gradients[i]);
+        for (int64_t j = 0; j < n; j++) {
+            square += (double)f->gradients[i][j] * (double)f->gradients[i][j];
+            dot += (double)f->gradients[i][j] * (double)hashed(f->order[i] + 501, (uint64_t)j);
+        }
+        double norm = number(row, "norm");
+        ck_assert_msg(fabs(sqrt(square) - norm) < 1e-3 * norm, "%s: norm %g, PyTorch %g", p->name, sqrt(square), norm);
+        ck_assert_msg(fabs(dot - number(row, "dot")) < 1e-3 * norm, "%s: product %g, PyTorch %g (norm %g)", p->name,
+                      dot, number(row, "dot"), norm);
+    }
+}
+
+static void infer(fixture *f)
+{
+    gsg_error err = {0};
+    gsg_graph *graph;
+    gsg_plan *plan;
+    ck_assert_int_eq(gsg_graph_new(f->context, f->params, &graph, &err), GENSEG_OK);
+    gsg_value image = gsg_op_input(graph, "image", f->image);
+    gsg_value logits = gsg_unet_build(graph, &f->unet, image, GSG_MODE_INFER);
+    gsg_plan_options options = {.outputs = &logits, .output_count = 1};
+    ck_assert_msg(gsg_plan_new(graph, &options, &plan, &err) == GENSEG_OK, "%s", err.message);
+    fill_image(f, gsg_plan_data(plan, image));
+    gsg_run run = {0};
+    ck_assert_int_eq(gsg_plan_run(plan, &run, &err), GENSEG_OK);
+    check_logits(f, "infer", gsg_plan_data(plan, logits));
+    gsg_plan_free(plan);
+    gsg_graph_free(graph);
+}
+
+static void train(fixture *f)
+{
+    gsg_error err = {0};
+    gsg_graph *graph;
+    gsg_plan *plan;
+    gsg_value wrt[128], gradients[128];
+    int32_t index[128];
+    ck_assert_int_eq(gsg_graph_new(f->context, f->params, &graph, &err), GENSEG_OK);
+    gsg_value image = gsg_op_input(graph, "image", f->image), target = gsg_op_input(graph, "target", f->target);
+    gsg_value logits = gsg_unet_build(graph, &f->unet, image, GSG_MODE_TRAIN);
+    gsg_value loss = gsg_nn_segmentation_loss(graph, logits, target, GSG_NONE);
+    int32_t count = gsg_graph_trainable(graph, wrt, index);
+    ck_assert_msg(gsg_graph_gradient(graph, &loss, NULL, 1, wrt, count, gradients, &err) == GENSEG_OK, "%s",
+                  err.message);
+    gsg_value outputs[2] = {loss, logits};
+    gsg_plan_options options = {.outputs = outputs, .output_count = 2, .gradients = gradients,
+                                .gradient_count = count, .params = index};
+    ck_assert_msg(gsg_plan_new(graph, &options, &plan, &err) == GENSEG_OK, "%s", err.message);
+    gsg_plan_set_sink(plan, keep, f);
+    fill_image(f, gsg_plan_data(plan, image));
+    fill_target(f, gsg_plan_data(plan, target));
+    gsg_run run = {.update_statistics = 1};
+    ck_assert_int_eq(gsg_plan_run(plan, &run, &err), GENSEG_OK);
+    ck_assert_double_eq_tol((double)*gsg_plan_data(plan, loss), number(f->golden, "loss"), 1e-4);
+    check_logits(f, "train", gsg_plan_data(plan, logits));
+    check_gradients(f);
+    gsg_plan_free(plan);
+    gsg_graph_free(graph);
+}
+
+START_TEST(agrees_with_pytorch)
+{
+    json_error_t error;
+    json_t *cases = json_load_file(GOLDEN_DIR "/unet.json", 0, &error);
+    ck_assert_msg(cases != NULL, "%s", error.text);
+    fixture f = {0};
+    setup(&f, json_array_get(cases, (size_t)_i));
+    infer(&f);
+    train(&f);
+    teardown(&f);
+    json_decref(cases);
+}
+END_TEST
+
+START_TEST(refuses_sizes_that_do_not_fit)
+{
+    gsg_error err = {0};
+    genseg_context *context;
+    gsg_params *params;
+    gsg_graph *graph;
+    gsg_unet unet = gsg_unet_default(2);
+    unet.width = 8;
+    genseg_context_options options = {.struct_size = sizeof options, .threads = 1};
+    ck_assert_int_eq(gsg_context_new(&options, &context, &err), GENSEG_OK);
+    ck_assert_int_eq(gsg_params_new(context, &params, &err), GENSEG_OK);
+    ck_assert_int_eq(gsg_graph_new(context, params, &graph, &err), GENSEG_OK);
+    gsg_value image = gsg_op_input(graph, "image", gsg_shape_make(4, (int64_t[]){1, 1, 40, 32}));
+    ck_assert_int_eq(gsg_unet_build(graph, &unet, image, GSG_MODE_INFER), GSG_NONE);
+    ck_assert_int_eq(gsg_graph_status(graph, &err), GENSEG_ERROR_SHAPE);
+    ck_assert_str_eq(err.message, "image 1x1x40x32: its sizes must be multiples of 16");
+    gsg_graph_free(graph);
+    gsg_params_free(params);
+    gsg_context_release(context);
+}
+END_TEST
+
+START_TEST(has_the_published_number_of_weights)
+{
+    gsg_error err = {0};
+    genseg_context *context;
+    gsg_params *params;
+    gsg_unet unet = gsg_unet_default(2);
+    genseg_context_options options = {.struct_size = sizeof options, .threads = 1};
+    ck_assert_int_eq(gsg_context_new(&options, &context, &err), GENSEG_OK);
+    ck_assert_int_eq(gsg_unet_new(context, &unet, 1, &params, &err), GENSEG_OK);
+    ck_assert_int_eq(gsg_params_values(params, 1), 31036481);
+    gsg_params_free(params);
+    gsg_context_release(context);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("unet");
+    TCase *tcase = tcase_create("unet");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, agrees_with_pytorch, 0, 4);
+    tcase_add_test(tcase, refuses_sizes_that_do_not_fit);
+    tcase_add_test(tcase, has_the_published_number_of_weights);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_SILENT);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
