@@ -8,7 +8,7 @@
  * Spacings and flips are in array order, (D, H, W) or (H, W).
  *
  * Labels: files hold any integers; `label_value` lists them ascending and class
- * k stands for label_value(k). Class 0 is the background.
+ * k stands for label_value(k). Class 0, the smallest value, is the background.
  *
  * Threads: a dataset may be shared; reading calls take an internal lock.
  */
@@ -89,7 +89,14 @@ GENSEG_API genseg_status genseg_phantom_options_init(genseg_phantom_options *opt
  * Opens a dataset: nnU-Net v2 raw or MSD (`dataset.json`), `images/` beside
  * `masks/` or `labels/` with equal base names (NIfTI, PNG, JPEG), or one HDF5
  * file. Every header is read and every label map is scanned; voxels of images
- * are read when needed.
+ * are read when needed (NaN and Inf are found then, with NUMERIC).
+ *
+ * Cases are sorted by name. Test cases: nnU-Net's `imagesTs/` where there is
+ * `labelsTs/`; the rows of `split.csv` (columns `id` and `split`) with `test`, or
+ * with `val` where no row has `test`. HDF5 files hold one case in the root or in
+ * each group; the attribute `axes` of a dataset ("zyx", "czyx", "nyx", ...; n is
+ * a stack of cases) says what its dimensions are, `affine` or `spacing_mm` where
+ * they lie.
  * @return IO, FORMAT, SHAPE, NUMERIC, UNSUPPORTED, NOMEM; the message names the file
  * @threads any
  * @since 0.1
@@ -114,7 +121,8 @@ GENSEG_API genseg_status genseg_dataset_phantom(genseg_context *context, const g
 /**
  * Copies one case into the dataset.
  * @return INVALID, SHAPE (image and label disagree, or channels or dimensions
- *         differ from earlier cases), NUMERIC (NaN or Inf), FORMAT (label not integer)
+ *         differ from earlier cases), NUMERIC (NaN or Inf), FORMAT (label not integer),
+ *         STATE (the dataset was opened from a path)
  * @threads exclusive
  * @since 0.1
  */
@@ -126,8 +134,8 @@ GENSEG_API void genseg_dataset_free(genseg_dataset *dataset);
 /**
  * Divides the labelled cases by group: `train` and `validation` cases drawn in a
  * seeded order of the sorted groups, the rest is for testing. Cases that the
- * source itself marks as test stay test. Counts are met as nearly as whole
- * groups allow.
+ * source itself marks as test stay test, with their whole group. Counts are met
+ * as nearly as whole groups allow.
  * @param train number of cases, or -1 for all that remain
  * @return INVALID (counts exceed the labelled cases, or leave no training case)
  * @threads exclusive

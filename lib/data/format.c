@@ -71,9 +71,7 @@ genseg_status gsg_format_find(const char *path, const gsg_format **format, gsg_e
     return gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: is no %s file (it begins with%s)", path, named->name, hex);
 }
 
-// Puts the path before a message that does not begin with it (core/file.h names
-// its files itself).
-static genseg_status name_path(gsg_error *err, genseg_status status, const char *path)
+genseg_status gsg_format_name_path(gsg_error *err, genseg_status status, const char *path)
 {
     if (status == GENSEG_OK || !err || strncmp(err->message, path, strlen(path)) == 0)
         return status;
@@ -84,7 +82,7 @@ static genseg_status name_place(gsg_error *err, genseg_status status, const gsg_
 {
     if (status != GENSEG_OK && at->entry)
         gsg_error_prefix(err, status, at->entry);
-    return name_path(err, status, at->path);
+    return gsg_format_name_path(err, status, at->path);
 }
 
 genseg_status gsg_format_read_header(const gsg_format *format, const gsg_location *at, gsg_source *source,
@@ -450,7 +448,7 @@ genseg_status gsg_label_write(genseg_context *context, const char *path, const g
     status = format->write_label(context, path, &dense, low, high, reference, err);
 done:
     gsg_free(context, copy);
-    return name_path(err, status, path);
+    return gsg_format_name_path(err, status, path);
 }
 
 genseg_status gsg_probability_write(genseg_context *context, const char *path, const genseg_array *probability,
@@ -476,5 +474,5 @@ genseg_status gsg_probability_write(genseg_context *context, const char *path, c
     genseg_array dense = gsg_array_dense(values, GENSEG_DTYPE_FLOAT32, shape);
     status = gsg_nifti_write(context, path, &dense, dims[0], reference, err);
     gsg_free(context, copy);
-    return name_path(err, status, path);
+    return gsg_format_name_path(err, status, path);
 }

@@ -55,6 +55,10 @@ genseg_status gsg_format_read_header(const gsg_format *format, const gsg_locatio
 genseg_status gsg_format_read_image(const gsg_source *source, const gsg_location *at, float *dst, gsg_error *err);
 genseg_status gsg_format_read_label(const gsg_source *source, const gsg_location *at, int32_t *dst, gsg_error *err);
 
+// Puts the path before a message that does not begin with it (core/file.h names
+// its files itself). Returns `status`.
+genseg_status gsg_format_name_path(gsg_error *err, genseg_status status, const char *path);
+
 // Stored elements of a dtype to float32 or to label values: value * slope + inter.
 // Labels: FORMAT where a value is farther than 1e-3 from an integer or beyond
 // int32; `first` is the index of src[0] in the volume of `size`, for the message.

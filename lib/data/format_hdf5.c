@@ -42,10 +42,24 @@ static void leave(const session *my)
     pthread_mutex_unlock(&lock);
 }
 
+// Takes the system's words out of "... errno = 28, error message = 'No space left
+// on device', buf = 0x...", else what comes before such a list.
 static herr_t innermost(unsigned n, const H5E_error2_t *error, void *user)
 {
-    if (n == 0 && error->desc)
-        gsg_text_print(user, 256, "%s", error->desc);
+    static const char key[] = "error message = '";
+    if (n != 0 || !error->desc)
+        return 0;
+    const char *start = strstr(error->desc, key);
+    size_t length;
+    if (start) {
+        start += sizeof key - 1;
+        length = strcspn(start, "'");
+    } else {
+        start = error->desc;
+        const char *list = strstr(start, ": time = ");
+        length = list ? (size_t)(list - start) : strlen(start);
+    }
+    gsg_text_print(user, 256, "%.*s", (int)(length < 200 ? length : 200), start);
     return 0;
 }
 
@@ -669,12 +683,13 @@ static herr_t put_attribute(hid_t object, const char *name, hid_t stored, hid_t 
     return result;
 }
 
+// Of variable length, which h5py reads as str.
 static herr_t put_text(hid_t object, const char *name, const char *text)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
     herr_t result = -1;
-    if (type >= 0 && H5Tset_size(type, strlen(text) + 1) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0)
-        result = put_attribute(object, name, type, type, 0, NULL, text);
+    if (type >= 0 && H5Tset_size(type, H5T_VARIABLE) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0)
+        result = put_attribute(object, name, type, type, 0, NULL, &text);
     if (type >= 0)
         H5Tclose(type);
     return result;
@@ -797,8 +812,10 @@ genseg_status gsg_hdf5_write_begin(gsg_hdf5_writer *writer, genseg_context *cont
     if (writer->handle < 0 || put_text(writer->handle, "format", "genseg dataset 1") < 0)
         status = refuse(GENSEG_ERROR_IO, "the file could not be created", err);
     leave(&errors);
-    if (status != GENSEG_OK)
+    if (status != GENSEG_OK) {
+        gsg_format_name_path(err, status, path);
         gsg_hdf5_write_abort(writer);
+    }
     return status;
 }
 
@@ -845,7 +862,7 @@ genseg_status gsg_hdf5_write_case(gsg_hdf5_writer *writer, const char *name, con
         status = refuse(GENSEG_ERROR_IO, "the file could not be written", err);
     leave(&errors);
     gsg_free(context, clean);
-    return status;
+    return gsg_format_name_path(err, status, writer->file.path);
 }
 
 genseg_status gsg_hdf5_write_commit(gsg_hdf5_writer *writer, gsg_error *err)
@@ -859,6 +876,7 @@ genseg_status gsg_hdf5_write_commit(gsg_hdf5_writer *writer, gsg_error *err)
     leave(&errors);
     if (status == GENSEG_OK)
         return gsg_file_commit(&writer->file, err);
+    gsg_format_name_path(err, status, writer->file.path);
     gsg_file_abort(&writer->file);
     return status;
 }

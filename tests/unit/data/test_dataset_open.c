@@ -1,5 +1,9 @@
 // Opening datasets: layouts, label tables, splits from files, and bad input with
 // one clear message each; the same faults as findings with remedies.
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "core/file.h"
 #include "data_files.h"
 
 static genseg_context *context;
@@ -440,6 +444,59 @@ START_TEST(writes_back_on_a_cases_grid)
 }
 END_TEST
 
+static void expect_no_file(const char *folder)
+{
+    gsg_file_list list;
+    CK_OK(gsg_file_list_open(context, folder, &list, err));
+    ck_assert_int_eq(list.count, 0);
+    gsg_file_list_free(&list);
+}
+
+// A limit of the file size stands for a full disk; Check runs every test in a
+// process of its own, which ends with it.
+START_TEST(a_full_disk_leaves_no_file)
+{
+    begin();
+    enum { SIDE = 200 };
+    static uint8_t label[SIDE * SIDE], rgb[SIDE * SIDE * 3];
+    uint32_t noise = 1; // must not compress
+    for (int i = 0; i < SIDE * SIDE * 3; i++) {
+        noise = noise * 1664525u + 1013904223u;
+        rgb[i] = label[i % (SIDE * SIDE)] = (uint8_t)(noise >> 24);
+    }
+    gsg_source source;
+    gsg_source_init(&source, context);
+    source.ndim = 2;
+    source.size[0] = 1;
+    source.size[1] = source.size[2] = SIDE;
+    genseg_array view = {
+        .data = label, .dtype = GENSEG_DTYPE_UINT8, .ndim = 2, .shape = {SIDE, SIDE}, .strides = {SIDE, 1}};
+    genseg_array chance = {
+        .data = label, .dtype = GENSEG_DTYPE_UINT8, .ndim = 3, .shape = {1, SIDE, SIDE}, .strides = {0, SIDE, 1}};
+    genseg_dataset *set = NULL;
+    CK_OK(gsg_dataset_new(context, &set, err));
+    genseg_case item = {.struct_size = sizeof item, .name = "a", .image = &view, .label = &view};
+    CK_OK(gsg_dataset_add(set, &item, err));
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", file_path("out"));
+    file_path("out/x");
+    signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit little = {.rlim_cur = 8000, .rlim_max = 8000};
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &little), 0);
+    CK_FAILS(gsg_label_write(context, file_path("out/a.nii"), &view, &source, err), GENSEG_ERROR_IO, "a.nii");
+    CK_FAILS(gsg_label_write(context, file_path("out/a.nii.gz"), &view, &source, err), GENSEG_ERROR_IO, "a.nii.gz");
+    CK_FAILS(gsg_label_write(context, file_path("out/a.png"), &view, &source, err), GENSEG_ERROR_IO, "a.png");
+    CK_FAILS(gsg_label_write(context, file_path("out/a.h5"), &view, &source, err), GENSEG_ERROR_IO, "a.h5");
+    CK_FAILS(gsg_picture_write(context, file_path("out/c.png"), rgb, SIDE, SIDE, err), GENSEG_ERROR_IO, "c.png");
+    CK_FAILS(gsg_probability_write(context, file_path("out/p.nii.gz"), &chance, &source, err), GENSEG_ERROR_IO,
+             "p.nii.gz");
+    CK_FAILS(gsg_dataset_save_hdf5(set, file_path("out/s.h5"), err), GENSEG_ERROR_IO, "s.h5");
+    expect_no_file(folder);
+    gsg_source_free(&source);
+    end(set);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {plain_folders_of_png,
@@ -454,6 +511,7 @@ int main(void)
                                   damaged_files_name_themselves,
                                   little_memory,
                                   inspection_tells_everything,
-                                  writes_back_on_a_cases_grid};
+                                  writes_back_on_a_cases_grid,
+                                  a_full_disk_leaves_no_file};
     return run_tests("dataset_open", tests, sizeof tests / sizeof tests[0]);
 }
