@@ -1,6 +1,8 @@
 // HDF5 (https://docs.hdfgroup.org/hdf5): the only file that includes it. The
 // library has process-wide state, so every use is under one process-wide lock,
-// with its printing of errors switched off and restored.
+// with its printing of errors switched off and restored. Files are composed in
+// memory and written by core/file.h: where HDF5 itself fails to write, its handle
+// can't be closed and the process crashes at exit.
 #include "data/format_hdf5.h"
 
 #include <hdf5.h>
@@ -16,6 +18,8 @@
 #define MAX_TEXT ((size_t)1 << 20)
 // A file that claims this many times its own size is damaged.
 #define MAX_RATIO 4096
+// A file in memory grows by this.
+#define GROWTH_BYTES ((size_t)1 << 18)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -779,7 +783,7 @@ static genseg_status put_label(hid_t where, const genseg_array *label, int32_t n
                           memory_type(label->dtype), label->data);
     bool good = data >= 0 && put_geometry(data, geometry, ndim, &"zyx"[3 - ndim]) >= 0 &&
                 (!table || put_text(data, "label_table", table) >= 0);
-    genseg_status status = good ? GENSEG_OK : refuse(GENSEG_ERROR_IO, "the label map could not be written", err);
+    genseg_status status = good ? GENSEG_OK : refuse(GENSEG_ERROR_BACKEND, "the label map could not be stored", err);
     close_data(data);
     return status;
 }
@@ -794,7 +798,7 @@ static genseg_status put_image(hid_t where, const gsg_volume *volume, gsg_error 
     hid_t data =
         put_data(where, "image", volume->ndim + 1 - skip, dims + skip, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, volume->image);
     bool good = data >= 0 && put_geometry(data, &volume->geometry, volume->ndim, axes) >= 0;
-    genseg_status status = good ? GENSEG_OK : refuse(GENSEG_ERROR_IO, "the image could not be written", err);
+    genseg_status status = good ? GENSEG_OK : refuse(GENSEG_ERROR_BACKEND, "the image could not be stored", err);
     close_data(data);
     return status;
 }
@@ -803,14 +807,18 @@ genseg_status gsg_hdf5_write_begin(gsg_hdf5_writer *writer, genseg_context *cont
 {
     memset(writer, 0, sizeof *writer);
     writer->handle = -1;
-    genseg_status status = gsg_file_begin(&writer->file, context, path, ".h5", err);
+    genseg_status status = gsg_file_begin(&writer->file, context, path, NULL, err);
     if (status != GENSEG_OK)
         return status;
     session errors;
     enter(&errors);
-    writer->handle = H5Fcreate(writer->file.temporary, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (access >= 0 && H5Pset_fapl_core(access, GROWTH_BYTES, 0) >= 0)
+        writer->handle = H5Fcreate(writer->file.temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    if (access >= 0)
+        H5Pclose(access);
     if (writer->handle < 0 || put_text(writer->handle, "format", "genseg dataset 1") < 0)
-        status = refuse(GENSEG_ERROR_IO, "the file could not be created", err);
+        status = refuse(GENSEG_ERROR_BACKEND, "the file could not be composed", err);
     leave(&errors);
     if (status != GENSEG_OK) {
         gsg_format_name_path(err, status, path);
@@ -823,7 +831,7 @@ static genseg_status put_case(hid_t where, const char *group, int32_t split, con
                               const char *table, gsg_error *err)
 {
     if (put_text(where, "group", group) < 0 || put_text(where, "split", split_text(split)) < 0)
-        return refuse(GENSEG_ERROR_IO, "an attribute could not be written", err);
+        return refuse(GENSEG_ERROR_BACKEND, "an attribute could not be stored", err);
     genseg_status status = put_image(where, volume, err);
     if (status != GENSEG_OK || !volume->label)
         return status;
@@ -852,32 +860,45 @@ genseg_status gsg_hdf5_write_case(gsg_hdf5_writer *writer, const char *name, con
     genseg_status status = GENSEG_OK;
     hid_t where = H5Gcreate2((hid_t)writer->handle, clean, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     if (where < 0) {
-        status = refuse(GENSEG_ERROR_IO, "the group could not be written", err);
+        status = refuse(GENSEG_ERROR_BACKEND, "the group could not be stored", err);
     } else {
         status = put_case(where, group, split, volume, table, err);
         H5Gclose(where);
     }
-    // Room on the disk shows when the buffers go out.
-    if (status == GENSEG_OK && H5Fflush((hid_t)writer->handle, H5F_SCOPE_LOCAL) < 0)
-        status = refuse(GENSEG_ERROR_IO, "the file could not be written", err);
     leave(&errors);
     gsg_free(context, clean);
     return gsg_format_name_path(err, status, writer->file.path);
 }
 
+// The bytes of the file in memory, valid until it is closed.
+static genseg_status file_bytes(hid_t file, const uint8_t **bytes, size_t *size, gsg_error *err)
+{
+    void **memory = NULL;
+    hsize_t length = 0;
+    if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 || H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&memory) < 0 ||
+        H5Fget_filesize(file, &length) < 0 || !memory || !*memory)
+        return refuse(GENSEG_ERROR_BACKEND, "the file could not be composed", err);
+    *bytes = *memory;
+    *size = (size_t)length;
+    return GENSEG_OK;
+}
+
 genseg_status gsg_hdf5_write_commit(gsg_hdf5_writer *writer, gsg_error *err)
 {
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
     session errors;
     enter(&errors);
-    genseg_status status = GENSEG_OK;
-    if (H5Fclose((hid_t)writer->handle) < 0)
-        status = refuse(GENSEG_ERROR_IO, "the file could not be written", err);
-    writer->handle = -1;
+    genseg_status status = file_bytes((hid_t)writer->handle, &bytes, &size, err);
     leave(&errors);
+    // The file is this writer's own: its memory needs no lock.
+    if (status != GENSEG_OK)
+        gsg_format_name_path(err, status, writer->file.path);
+    else
+        status = gsg_file_write(&writer->file, bytes, size, err);
     if (status == GENSEG_OK)
-        return gsg_file_commit(&writer->file, err);
-    gsg_format_name_path(err, status, writer->file.path);
-    gsg_file_abort(&writer->file);
+        status = gsg_file_commit(&writer->file, err);
+    gsg_hdf5_write_abort(writer); // what is written stays
     return status;
 }
 

@@ -33,7 +33,7 @@ genseg_status gsg_hdf5_list_open(genseg_context *context, const char *path, cons
                                  const char *label_name, gsg_hdf5_list *list, gsg_error *err);
 void gsg_hdf5_list_free(gsg_hdf5_list *list);
 
-// An HDF5 file being written, one group a case.
+// An HDF5 file being written, one group a case. It is composed in memory.
 typedef struct gsg_hdf5_writer {
     gsg_file_writer file;
     int64_t handle; // -1: none
