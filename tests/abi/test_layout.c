@@ -1,0 +1,95 @@
+// The layout of public structs, byte by byte, on machines with 64-bit pointers. A failure
+// here means that programs compiled earlier break: structs grow at the end only.
+
+#include <genseg/dataset.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if UINTPTR_MAX == UINT64_MAX
+
+#define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "size of " #type)
+#define AT(type, member, bytes) _Static_assert(offsetof(type, member) == (bytes), #type "." #member)
+
+SIZE(genseg_status, 4);
+
+SIZE(genseg_error, 512);
+AT(genseg_error, status, 0);
+AT(genseg_error, reserved, 4);
+AT(genseg_error, message, 8);
+
+SIZE(genseg_array, 96);
+AT(genseg_array, data, 0);
+AT(genseg_array, dtype, 8);
+AT(genseg_array, ndim, 12);
+AT(genseg_array, shape, 16);
+AT(genseg_array, strides, 56);
+
+SIZE(genseg_progress, 80);
+AT(genseg_progress, struct_size, 0);
+AT(genseg_progress, phase, 8);
+AT(genseg_progress, reserved, 12);
+AT(genseg_progress, done, 16);
+AT(genseg_progress, total, 24);
+AT(genseg_progress, seconds, 32);
+AT(genseg_progress, seconds_left, 40);
+AT(genseg_progress, loss, 48);
+AT(genseg_progress, validation_dice, 56);
+AT(genseg_progress, best_dice, 64);
+AT(genseg_progress, units_per_second, 72);
+
+SIZE(genseg_context_options, 72);
+AT(genseg_context_options, struct_size, 0);
+AT(genseg_context_options, alloc, 8);
+AT(genseg_context_options, free, 16);
+AT(genseg_context_options, alloc_user, 24);
+AT(genseg_context_options, log, 32);
+AT(genseg_context_options, log_user, 40);
+AT(genseg_context_options, log_level, 48);
+AT(genseg_context_options, threads, 52);
+AT(genseg_context_options, seed, 56);
+AT(genseg_context_options, memory_limit, 64);
+
+SIZE(genseg_dataset_options, 48);
+AT(genseg_dataset_options, struct_size, 0);
+AT(genseg_dataset_options, image_name, 8);
+AT(genseg_dataset_options, label_name, 16);
+AT(genseg_dataset_options, group_separators, 24);
+AT(genseg_dataset_options, affine_tolerance, 32);
+AT(genseg_dataset_options, allow_unlabelled, 40);
+AT(genseg_dataset_options, reserved0, 44);
+
+SIZE(genseg_finding, 40);
+AT(genseg_finding, struct_size, 0);
+AT(genseg_finding, severity, 8);
+AT(genseg_finding, reserved, 12);
+AT(genseg_finding, subject, 16);
+AT(genseg_finding, message, 24);
+AT(genseg_finding, remedy, 32);
+
+SIZE(genseg_case, 56);
+AT(genseg_case, struct_size, 0);
+AT(genseg_case, name, 8);
+AT(genseg_case, group, 16);
+AT(genseg_case, image, 24);
+AT(genseg_case, label, 32);
+AT(genseg_case, affine, 40);
+AT(genseg_case, channels, 48);
+AT(genseg_case, reserved, 52);
+
+SIZE(genseg_phantom_options, 56);
+AT(genseg_phantom_options, struct_size, 0);
+AT(genseg_phantom_options, ndim, 8);
+AT(genseg_phantom_options, count, 12);
+AT(genseg_phantom_options, classes, 16);
+AT(genseg_phantom_options, channels, 20);
+AT(genseg_phantom_options, size, 24);
+AT(genseg_phantom_options, seed, 48);
+
+#endif
+
+// The checks are the compiler's.
+int main(void)
+{
+    return 0;
+}
