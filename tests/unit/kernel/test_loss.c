@@ -3,6 +3,7 @@
 
 #include "kernel/loss.h"
 
+#include "faults.h"
 #include "golden_loss.h"
 #include "kernel/operands.h"
 
@@ -452,6 +453,31 @@ START_TEST(wrong_arguments)
 }
 END_TEST
 
+static genseg_status make_all(genseg_context *on, gsg_error *error)
+{
+    gsg_desc a = gsg_desc_plain(shape4(2, 3, 4, 5));
+    gsg_dice options = {0, 0, 1.0f, 0};
+    gsg_engine *made = NULL;
+    gsg_kernel *kernels[4] = {NULL};
+    genseg_status status;
+    GSG_TRY(gsg_engine_new(on, &made, error));
+    GSG_TRY(gsg_sum_new(made, 1.0f, &a, &kernels[0], error));
+    GSG_TRY(gsg_l1_backward_new(made, &a, &a, &a, &kernels[1], error));
+    GSG_TRY(gsg_cross_entropy_forward_new(made, &a, &a, &kernels[2], error));
+    GSG_TRY(gsg_dice_backward_new(made, &options, &a, &a, &a, &kernels[3], error));
+done:
+    for (int k = 0; k < 4; ++k)
+        gsg_kernel_free(kernels[k]);
+    gsg_engine_free(made);
+    return status;
+}
+
+START_TEST(exhausted_memory)
+{
+    ck_assert_int_eq(faults_sweep(make_all), 5);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("loss");
@@ -469,6 +495,7 @@ int main(void)
     tcase_add_loop_test(tests, sums_in_all_layouts, 0, LAYOUTS);
     tcase_add_loop_test(tests, fill_is_the_gradient_of_the_sum, 0, LAYOUTS);
     tcase_add_test(tests, wrong_arguments);
+    tcase_add_test(tests, exhausted_memory);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK);
