@@ -11,12 +11,12 @@ typedef struct gsg_picture {
     uint8_t *rgb; // height * width * 3
 } gsg_picture;
 
-// Panels side by side, on the same slice: the first channel of volume->image (window: its 0.5th
-// to 99.5th percentile), volume->label over it, `prediction` (D, H, W) over it; a
-// panel is left out where its map is NULL. In 3-D the slice along D with most
-// foreground of truth (else of prediction; else the middle). Pixels are made
-// square by the spacing, and small images are enlarged to about 256 rows. The
-// caller frees with gsg_picture_free(); left alone on error.
+// Panels side by side on one slice: the first channel of volume->image (from the
+// slice's 0.5th to its 99.5th percentile), volume->label over it, and `prediction`
+// (D, H, W) over it; a panel is left out where its map is NULL. In 3-D the slice
+// along D with most foreground of truth, else of prediction, else the middle.
+// The spacing makes pixels square; small images are enlarged to about 256 rows.
+// The caller frees with gsg_picture_free(); left alone on error.
 genseg_status gsg_picture_compose(genseg_context *context, const gsg_volume *volume, const int32_t *prediction,
                                   gsg_picture *picture, gsg_error *err);
 void gsg_picture_free(gsg_picture *picture);
