@@ -14,7 +14,7 @@ enum {
 };
 
 // `image` is (channels, spatial), finite. A constant channel becomes 0 (except
-// with NONE). INVALID for an unknown kind, NOMEM.
+// with NONE). INVALID for an unknown kind; NOMEM, with some channels done.
 genseg_status gsg_normalise(genseg_context *context, int32_t kind, float *image, int64_t channels, int64_t spatial,
                             gsg_error *err);
 
