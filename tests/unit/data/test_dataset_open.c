@@ -5,6 +5,8 @@
 
 #include "core/file.h"
 #include "data_files.h"
+#include "faults.h"
+#include "tensor/array.h"
 
 static genseg_context *context;
 static genseg_dataset_options options;
@@ -497,6 +499,84 @@ START_TEST(a_full_disk_leaves_no_file)
 }
 END_TEST
 
+// Opens, reads, writes; the datasets of all formats.
+static genseg_status use_all(const char *path, gsg_error *err)
+{
+    genseg_dataset *set = NULL;
+    gsg_volume volume;
+    gsg_source source;
+    gsg_volume_init(&volume, context);
+    gsg_source_init(&source, context);
+    genseg_status status = GENSEG_OK;
+    GSG_TRY(gsg_dataset_open(context, path, &options, &set, err));
+    GSG_TRY(gsg_dataset_split(set, 1, 1, 1, err));
+    GSG_TRY(gsg_dataset_read(set, 1, &volume, err));
+    GSG_TRY(gsg_dataset_source(set, 1, &source, err));
+    genseg_array label = gsg_array_dense(volume.label, GENSEG_DTYPE_INT32, gsg_shape_make(3, volume.size));
+    GSG_TRY(gsg_label_write(context, file_path("out%s", gsg_source_label_extension(&source)), &label, &source, err));
+    GSG_TRY(gsg_dataset_save_hdf5(set, file_path("out/all.h5"), err));
+done:
+    gsg_volume_free(&volume);
+    gsg_source_free(&source);
+    gsg_dataset_release(set);
+    return status;
+}
+
+// As faults_sweep(), but a failed copy for the cache is no error.
+static void sweep(const char *borrowed)
+{
+    char path[512]; // file_path() hands its buffers out again
+    snprintf(path, sizeof path, "%s", borrowed);
+    int64_t failed = 0;
+    for (int64_t n = 1;; n++) {
+        faults f = {.fail_at = 0};
+        genseg_context_options plain = {.struct_size = sizeof plain,
+                                        .alloc = faults_alloc,
+                                        .free = faults_free,
+                                        .alloc_user = &f,
+                                        .threads = 1,
+                                        .seed = 1};
+        CK_OK(gsg_context_new(&plain, &context, err));
+        f.calls = 0;
+        f.fail_at = n;
+        gsg_error err = {0};
+        genseg_status status = use_all(path, &err);
+        ck_assert_msg(status == GENSEG_OK || status == GENSEG_ERROR_NOMEM, "%s, allocation %lld: %d %s", path,
+                      (long long)n, status, err.message);
+        ck_assert_msg(f.live == 1, "%s: failing allocation %lld leaves %lld blocks", path, (long long)n,
+                      (long long)f.live - 1);
+        gsg_context_release(context);
+        failed += status != GENSEG_OK;
+        if (f.calls < n)
+            break;
+    }
+    ck_assert_int_gt(failed, 20);
+}
+
+START_TEST(every_allocation_may_fail)
+{
+    begin();
+    const uint8_t grey[3] = {1, 2, 3};
+    for (int i = 0; i < 2; i++) {
+        write_png(context, file_path("png/images/c%d.png", i), 4, 5, grey, 3);
+        write_png(context, file_path("png/masks/c%d.png", i), 4, 5, binary, 4);
+        write_image(file_path("set/imagesTr/h%d_0000.nii.gz", i), 4, 3, 2, 0.0);
+        write_image(file_path("set/imagesTr/h%d_0001.nii.gz", i), 4, 3, 2, 0.0);
+        write_mask(file_path("set/labelsTr/h%d.nii.gz", i), 4, 3, 2, binary, 4);
+    }
+    file_text(file_path("set/dataset.json"), "{\"labels\": {\"background\": 0, \"edema\": 1}}");
+    file_text(file_path("set/split.csv"), "id,split\nh0,train\n");
+    file_path("out/x");
+    CK_OK(use_all(root(), err));
+    CK_OK(gsg_dataset_inspect_path(context, root(), &options, listen, &(told){0}, err));
+    ck_assert_int_eq(rename(file_path("out/all.h5"), file_path("in.h5")), 0);
+    context_close(context);
+    sweep(root());
+    sweep(file_path("png"));
+    sweep(file_path("in.h5"));
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {plain_folders_of_png,
@@ -512,6 +592,7 @@ int main(void)
                                   little_memory,
                                   inspection_tells_everything,
                                   writes_back_on_a_cases_grid,
-                                  a_full_disk_leaves_no_file};
+                                  a_full_disk_leaves_no_file,
+                                  every_allocation_may_fail};
     return run_tests("dataset_open", tests, sizeof tests / sizeof tests[0]);
 }
