@@ -6,29 +6,18 @@
 #include "core/parallel.h"
 #include "data/dataset.h"
 
-// As much of the defaults as the caller's struct has room for.
-static genseg_status init_options(void *options, size_t size, const void *defaults, size_t known)
-{
-    if (!options || size < sizeof(size_t))
-        return GENSEG_ERROR_INVALID;
-    memset(options, 0, size);
-    memcpy(options, defaults, size < known ? size : known);
-    memcpy(options, &size, sizeof size); // struct_size comes first
-    return GENSEG_OK;
-}
-
 genseg_status genseg_dataset_options_init(genseg_dataset_options *options, size_t size)
 {
     genseg_dataset_options defaults;
     gsg_dataset_defaults(&defaults);
-    return init_options(options, size, &defaults, sizeof defaults);
+    return gsg_options_init(options, size, &defaults, sizeof defaults);
 }
 
 genseg_status genseg_phantom_options_init(genseg_phantom_options *options, size_t size)
 {
     genseg_phantom_options defaults;
     gsg_phantom_defaults(&defaults);
-    return init_options(options, size, &defaults, sizeof defaults);
+    return gsg_options_init(options, size, &defaults, sizeof defaults);
 }
 
 static genseg_status missing(const char *name, gsg_error *err)

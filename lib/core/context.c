@@ -53,9 +53,25 @@ genseg_status gsg_options_copy(void *defaults, size_t size, const void *given, c
     return GENSEG_OK;
 }
 
+void gsg_context_defaults(genseg_context_options *options)
+{
+    *options = (genseg_context_options){.struct_size = sizeof *options, .log_level = GENSEG_LOG_INFO, .seed = 1};
+}
+
+genseg_status gsg_options_init(void *options, size_t size, const void *defaults, size_t known)
+{
+    if (!options || size < sizeof(size_t))
+        return GENSEG_ERROR_INVALID;
+    memset(options, 0, size);
+    memcpy(options, defaults, size < known ? size : known);
+    memcpy(options, &size, sizeof size); // struct_size comes first
+    return GENSEG_OK;
+}
+
 genseg_status gsg_context_new(const genseg_context_options *options, genseg_context **context, gsg_error *err)
 {
-    genseg_context_options o = {.struct_size = sizeof o, .log_level = GENSEG_LOG_INFO, .seed = 1};
+    genseg_context_options o;
+    gsg_context_defaults(&o);
     genseg_status status = gsg_options_copy(&o, sizeof o, options, "genseg_context_options", err);
     if (status != GENSEG_OK) {
         return status;

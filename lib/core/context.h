@@ -27,4 +27,9 @@ genseg_status gsg_context_check(const genseg_context *context, gsg_error *err);
 // bytes beyond `size` are refused with VERSION. `name` is for the message.
 genseg_status gsg_options_copy(void *defaults, size_t size, const void *given, const char *name, gsg_error *err);
 
+// Fills an option struct of the caller: as much of `defaults` (which start with a size_t struct_size) as
+// the caller's `size` has room for, and its struct_size.
+genseg_status gsg_options_init(void *options, size_t size, const void *defaults, size_t known);
+void gsg_context_defaults(genseg_context_options *options);
+
 #endif
