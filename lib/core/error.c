@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/text.h"
 
@@ -47,4 +48,10 @@ const char *gsg_status_name(genseg_status status)
         return "UNKNOWN";
     }
     return names[-status];
+}
+
+const char *gsg_error_system(int number)
+{
+    const char *text = strerrordesc_np(number);
+    return text != NULL ? text : "unknown error";
 }

@@ -21,6 +21,9 @@ genseg_status gsg_error_nomem(gsg_error *err, size_t bytes);
 // "FORMAT" and so on, "UNKNOWN" for other numbers.
 const char *gsg_status_name(genseg_status status);
 
+// The system's words for an errno value, in English whatever the host's locale; static text.
+const char *gsg_error_system(int number);
+
 // For functions with a local `genseg_status status` and a label `done`.
 #define GSG_TRY(call)             \
     do {                          \

@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,13 +29,7 @@ static const char *shown(const char *path)
 // IO: "path: verb: the system's words", in English whatever the host's locale.
 static genseg_status system_error(gsg_error *err, const char *path, const char *verb, int number)
 {
-    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (c_locale == (locale_t)0) {
-        return gsg_error_set(err, GENSEG_ERROR_IO, "%s: %s: error %d", shown(path), verb, number);
-    }
-    gsg_error_set(err, GENSEG_ERROR_IO, "%s: %s: %s", shown(path), verb, strerror_l(number, c_locale));
-    freelocale(c_locale);
-    return GENSEG_ERROR_IO;
+    return gsg_error_set(err, GENSEG_ERROR_IO, "%s: %s: %s", shown(path), verb, gsg_error_system(number));
 }
 
 static gsg_file_kind kind_of(mode_t mode)

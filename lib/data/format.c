@@ -35,7 +35,7 @@ static genseg_status read_head(const char *path, uint8_t head[GSG_FORMAT_HEAD], 
         return gsg_error_set(err, GENSEG_ERROR_IO, "%s: is no regular file", path);
     gzFile file = gzopen(path, "rb");
     if (!file)
-        return gsg_error_set(err, GENSEG_ERROR_IO, "%s: %s", path, strerror(errno));
+        return gsg_error_set(err, GENSEG_ERROR_IO, "%s: %s", path, gsg_error_system(errno));
     int got = gzread(file, head, GSG_FORMAT_HEAD);
     gzclose(file);
     *size = got > 0 ? (size_t)got : 0;

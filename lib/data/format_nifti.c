@@ -275,7 +275,7 @@ static genseg_status read_exactly(gzFile file, void *dst, size_t size, const cha
             int code = Z_OK;
             const char *text = gzerror(file, &code);
             if (code == Z_ERRNO)
-                return gsg_error_set(err, GENSEG_ERROR_IO, "%s", strerror(errno));
+                return gsg_error_set(err, GENSEG_ERROR_IO, "%s", gsg_error_system(errno));
             if (code != Z_OK && code != Z_BUF_ERROR && code != Z_STREAM_END)
                 return gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: gzip data damaged (%s)", what, text);
             return gsg_error_set(err, GENSEG_ERROR_FORMAT, "truncated: %s ends after %lld of %lld bytes", what,
@@ -350,10 +350,10 @@ static genseg_status check_length(const char *path, const header *head, gsg_erro
 {
     int64_t bytes = 0, need = head->offset + head->bytes;
     if (gsg_file_probe(path, &bytes) != GSG_FILE_REGULAR)
-        return gsg_error_set(err, GENSEG_ERROR_IO, "%s", strerror(errno));
+        return gsg_error_set(err, GENSEG_ERROR_IO, "%s", gsg_error_system(errno));
     gzFile file = gzopen(path, "rb");
     if (!file)
-        return gsg_error_set(err, GENSEG_ERROR_IO, "%s", strerror(errno));
+        return gsg_error_set(err, GENSEG_ERROR_IO, "%s", gsg_error_system(errno));
     bool plain = gzdirect(file);
     uint32_t claimed = 0;
     genseg_status status = GENSEG_OK;
@@ -386,7 +386,7 @@ static genseg_status load_header(const char *path, header *head, gsg_source *kee
     memset(head, 0, sizeof *head);
     gzFile file = gzopen(path, "rb");
     if (!file)
-        return gsg_error_set(err, GENSEG_ERROR_IO, "%s", strerror(errno));
+        return gsg_error_set(err, GENSEG_ERROR_IO, "%s", gsg_error_system(errno));
     genseg_status status = GENSEG_OK;
     GSG_TRY(read_exactly(file, &head->raw, HEADER_BYTES, "the header", err));
     GSG_TRY(check_header(head, is_pair_name(path), err));
@@ -443,7 +443,7 @@ static genseg_status read_voxels(const gsg_location *at, const gsg_source *sourc
     file = gzopen(path, "rb");
     if (!file || gzbuffer(file, CHUNK_BYTES) != 0 || gzseek(file, (z_off_t)head.offset, SEEK_SET) < 0) {
         status = gsg_error_set(err, file ? GENSEG_ERROR_FORMAT : GENSEG_ERROR_IO, "%s",
-                               file ? "truncated before the first voxel" : strerror(errno));
+                               file ? "truncated before the first voxel" : gsg_error_system(errno));
         goto done;
     }
     chunk = gsg_alloc(source->context, CHUNK_BYTES, 1);
