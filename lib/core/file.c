@@ -242,7 +242,7 @@ genseg_status gsg_file_begin(gsg_file_writer *writer, genseg_context *context, c
     // A rename would replace a device, or a file that the user protected.
     gsg_file_kind kind = gsg_file_probe(path, NULL);
     GSG_TRY(require_regular(path, kind, err));
-    if (kind == GSG_FILE_REGULAR && access(path, W_OK) != 0) {
+    if (kind == GSG_FILE_REGULAR && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0) {
         status = system_error(err, path, "cannot write", errno);
         goto done;
     }

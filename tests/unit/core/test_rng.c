@@ -116,7 +116,7 @@ START_TEST(below_is_unbiased)
         ck_assert_int_ge(counts[i], 9600); // four deviations are 370
         ck_assert_int_le(counts[i], 10400);
     }
-    // A plain remainder of 64 bits would favour the lower third 2 to 1 here.
+    // A plain remainder of 64 bits would favour the lower thirds 3 to 2 here.
     int64_t count = INT64_MAX / 4 * 3;
     int low = 0;
     for (int i = 0; i < 30000; ++i) {
