@@ -71,12 +71,17 @@ static void md_free(dnnl_memory_desc_t *desc)
 
 static dnnl_status_t md_tag(dnnl_memory_desc_t *desc, int ndim, const int64_t *dims, dnnl_format_tag_t tag)
 {
-    return dnnl_memory_desc_create_with_tag(desc, ndim, dims, dnnl_f32, tag);
+    dnnl_dims_t all = {0}; // the declared length of the parameter
+    memcpy(all, dims, (size_t)ndim * sizeof *dims);
+    return dnnl_memory_desc_create_with_tag(desc, ndim, all, dnnl_f32, tag);
 }
 
 static dnnl_status_t md_strides(dnnl_memory_desc_t *desc, int ndim, const int64_t *dims, const int64_t *strides)
 {
-    return dnnl_memory_desc_create_with_strides(desc, ndim, dims, dnnl_f32, strides);
+    dnnl_dims_t all = {0}, steps = {0};
+    memcpy(all, dims, (size_t)ndim * sizeof *dims);
+    memcpy(steps, strides, (size_t)ndim * sizeof *strides);
+    return dnnl_memory_desc_create_with_strides(desc, ndim, all, dnnl_f32, steps);
 }
 
 static dnnl_status_t append_relu(dnnl_post_ops_t ops, float slope)
