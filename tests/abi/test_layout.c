@@ -2,6 +2,7 @@
 // here means that programs compiled earlier break: structs grow at the end only.
 
 #include <genseg/dataset.h>
+#include <genseg/metrics.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -85,6 +86,25 @@ AT(genseg_phantom_options, classes, 16);
 AT(genseg_phantom_options, channels, 20);
 AT(genseg_phantom_options, size, 24);
 AT(genseg_phantom_options, seed, 48);
+
+SIZE(genseg_metrics_options, 64);
+AT(genseg_metrics_options, struct_size, 0);
+AT(genseg_metrics_options, classes, 8);
+AT(genseg_metrics_options, convention, 12);
+AT(genseg_metrics_options, spacing, 16);
+AT(genseg_metrics_options, surface_tolerance, 40);
+AT(genseg_metrics_options, percentile, 48);
+AT(genseg_metrics_options, surfaces, 56);
+AT(genseg_metrics_options, background_surface, 60);
+
+SIZE(genseg_metrics, 48);
+AT(genseg_metrics, dice, 0);
+AT(genseg_metrics, jaccard, 8);
+AT(genseg_metrics, hd95, 16);
+AT(genseg_metrics, assd, 24);
+AT(genseg_metrics, surface_dice, 32);
+AT(genseg_metrics, state, 40);
+AT(genseg_metrics, reserved, 44);
 
 #endif
 
