@@ -1,12 +1,10 @@
-// Convolutions over oneDNN: shapes, the choice of the algorithm, and what surrounds
-// the primitive: weights in another order, operands in a layout that it doesn't
-// take (plain results of few channels, ranges of a concatenation), bias, epilogue.
+// Convolutions: shapes, and the choice of algorithm, layouts and what of the epilogue
+// goes to the primitive. All choices follow from shapes alone.
 #include "kernel/conv.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "core/parallel.h"
 #include "kernel/conv_parts.h"
 
 #define WINOGRAD_SCRATCH ((size_t)96 << 20) // bytes; beyond, memory costs more than time is won
@@ -48,38 +46,70 @@ static gsg_desc dense(const gsg_desc *desc, int32_t block)
     return out;
 }
 
-static bool same(const gsg_desc *a, const gsg_desc *b)
+// ---- layouts
+
+// What the primitive is to see. oneDNN's kernels take images of up to 3 channels plain where they read
+// them, and want blocks else.
+typedef struct choice {
+    int32_t src_plain, dst_plain;
+} choice;
+
+#define CHOICES 3
+
+// The best comes first, the plain ones last: without AVX-512 some directions exist for these only.
+static void list_choices(const gsg_conv *conv, gsg_direction direction, const gsg_weights *weights, const gsg_desc *dst,
+                         choice list[CHOICES])
 {
-    return a->block == b->block && (a->batch_stride == b->batch_stride || a->shape.dims[0] == 1);
+    list[0] = (choice){weights->form == GSG_FORM_FIRST, 0};
+    if (conv->transposed && direction != GSG_FORWARD && dst->shape.dims[1] <= GSG_PLAIN_CHANNELS)
+        list[0].dst_plain = 1;
+    list[1] = (choice){0, 0};
+    list[2] = (choice){1, 1};
 }
 
-// The layout in which oneDNN sees an operand: as it is where that is dense, but blocked unless it is
-// the plain source of a first layer.
-static gsg_desc inner_layout(const gsg_engine *engine, const gsg_desc *desc, bool first)
+static bool is_view(const gsg_desc *desc, const gsg_desc *inner)
 {
-    bool plain = first && desc->block == 1 && desc->shape.dims[1] <= GSG_PLAIN_CHANNELS;
-    return dense(desc, plain ? 1 : gsg_engine_block(engine));
+    return desc->block == inner->block && desc->batch_stride != inner->batch_stride && desc->shape.dims[0] > 1;
 }
 
-static void fill_problem(gsg_onednn_problem *q, const gsg_conv *conv, const gsg_desc *src, const gsg_weights *w,
-                         const gsg_desc *dst)
+// Views either are moved, which costs a pass over them and the memory, or make each sample a turn, which
+// reads the weights once a sample (and with backward weights writes and adds them).
+static void arrange(const gsg_engine *engine, gsg_conv_kernel *k, gsg_direction direction, choice c)
 {
-    q->form = (gsg_form)w->form;
+    const int32_t block = gsg_engine_block(engine);
+    k->inner_src = dense(&k->src, c.src_plain ? 1 : block);
+    k->inner_dst = dense(&k->dst, c.dst_plain ? 1 : block);
+    const int64_t batch = k->src.shape.dims[0];
+    const bool src = is_view(&k->src, &k->inner_src), dst = is_view(&k->dst, &k->inner_dst);
+    const int64_t moved = 2 * batch * ((src ? k->inner_src.batch_stride : 0) + (dst ? k->inner_dst.batch_stride : 0));
+    const int64_t again = (direction == GSG_BACKWARD_WEIGHTS ? 4 : 1) * (batch - 1) * k->weights.count;
+    const bool turns = (src || dst) && again <= moved;
+    k->turns = turns ? batch : 1;
+    k->move_src = k->src.block != k->inner_src.block || (src && !turns);
+    k->move_dst = k->dst.block != k->inner_dst.block || (dst && !turns);
+}
+
+static void fill_problem(gsg_onednn_problem *q, const gsg_conv *conv, const gsg_conv_kernel *k)
+{
+    q->form = (gsg_form)k->weights.form;
     q->spatial = conv->spatial;
     q->transposed = conv->transposed;
-    q->src_plain = src->block == 1;
-    q->dst_plain = dst->block == 1;
-    q->batch = src->shape.dims[0];
-    q->src_channels = gsg_desc_padded(src);
-    q->dst_channels = gsg_desc_padded(dst);
+    q->src_plain = k->inner_src.block == 1;
+    q->dst_plain = k->inner_dst.block == 1;
+    q->batch = k->turns > 1 ? 1 : k->src.shape.dims[0];
+    // Whole blocks, so that oneDNN need not care for padding, unless the weights have no room for them.
+    q->src_channels = q->form == GSG_FORM_FIRST ? k->src.shape.dims[1] : gsg_desc_padded(&k->inner_src);
+    q->dst_channels = q->form == GSG_FORM_HEAD ? k->dst.shape.dims[1] : gsg_desc_padded(&k->inner_dst);
     for (int32_t i = 0; i < conv->spatial; i++) {
-        q->src[i] = src->shape.dims[i + 2];
-        q->dst[i] = dst->shape.dims[i + 2];
+        q->src[i] = k->src.shape.dims[i + 2];
+        q->dst[i] = k->dst.shape.dims[i + 2];
         q->kernel[i] = conv->kernel[i];
         q->stride[i] = conv->stride[i];
         q->padding[i] = conv->padding[i];
     }
 }
+
+// ---- algorithms
 
 static bool is_winograd_shape(const gsg_onednn_problem *q, int32_t block)
 {
@@ -99,127 +129,74 @@ static bool prefers_winograd(const gsg_onednn_problem *q)
 static genseg_status make_primitive(gsg_engine *engine, gsg_onednn_problem *q, gsg_conv_algorithm algorithm,
                                     gsg_onednn_conv **made, gsg_error *err)
 {
-    bool wanted = algorithm == GSG_CONV_WINOGRAD || (algorithm == GSG_CONV_AUTO && prefers_winograd(q));
+    const bool wanted = algorithm == GSG_CONV_WINOGRAD || (algorithm == GSG_CONV_AUTO && prefers_winograd(q));
     if (wanted && is_winograd_shape(q, gsg_engine_block(engine))) {
+        gsg_onednn_conv *winograd = NULL;
         q->winograd = 1;
-        genseg_status status = gsg_onednn_conv_new(engine, q, made, NULL);
-        if (status == GENSEG_OK && (algorithm == GSG_CONV_WINOGRAD || gsg_onednn_conv_scratch(*made) <= WINOGRAD_SCRATCH))
-            return status;
-        if (status == GENSEG_OK)
-            gsg_onednn_conv_free(*made);
-        *made = NULL;
+        genseg_status status = gsg_onednn_conv_new(engine, q, &winograd, err);
+        if (status == GENSEG_OK &&
+            (algorithm == GSG_CONV_WINOGRAD || gsg_onednn_conv_scratch(winograd) <= WINOGRAD_SCRATCH)) {
+            *made = winograd;
+            return GENSEG_OK;
+        }
+        gsg_onednn_conv_free(winograd);
         q->winograd = 0;
+        if (status == GENSEG_ERROR_NOMEM)
+            return status;
     }
     return gsg_onednn_conv_new(engine, q, made, err);
 }
 
-typedef struct conv_kernel {
-    gsg_kernel base;
-    gsg_direction direction;
-    gsg_onednn_conv *conv;
-    gsg_desc src, dst;             // as the caller has them
-    gsg_desc inner_src, inner_dst; // as oneDNN wants them
-    bool move_src, move_dst;
-    size_t at_src, at_dst, at_weights, at_pad; // offsets in scratch, bytes
-    gsg_epilogue after; // what remains for a pass of its own
-    bool fused_bias;
-    bool diff_bias;
-} conv_kernel;
-
-static void destroy(gsg_kernel *self)
+// Tries the layouts in turn until oneDNN has a kernel made for one of them; else takes the least bad.
+static genseg_status choose(gsg_engine *engine, const gsg_conv *conv, gsg_onednn_problem *q, gsg_conv_kernel *k,
+                            gsg_conv_algorithm algorithm, gsg_error *err)
 {
-    gsg_onednn_conv_free(((conv_kernel *)self)->conv);
-}
-
-static size_t reserve(size_t *total, size_t bytes)
-{
-    size_t at = *total;
-    *total += (bytes + 63) / 64 * 64;
-    return at;
-}
-
-static void plan_scratch(conv_kernel *k)
-{
-    size_t total = 0;
-    if (k->move_src)
-        k->at_src = reserve(&total, (size_t)gsg_desc_count(&k->inner_src) * sizeof(float));
-    if (k->move_dst)
-        k->at_dst = reserve(&total, (size_t)gsg_desc_count(&k->inner_dst) * sizeof(float));
-    if (gsg_onednn_conv_reorders(k->conv))
-        k->at_weights = reserve(&total, gsg_onednn_conv_weights(k->conv));
-    k->at_pad = reserve(&total, gsg_onednn_conv_scratch(k->conv));
-    k->base.scratch = total;
-}
-
-static float *at(void *scratch, size_t offset)
-{
-    return (float *)((char *)scratch + offset);
-}
-
-static genseg_status run_forward(const gsg_kernel *self, const gsg_run *run, float *const *args, void *scratch,
-                                 gsg_error *err)
-{
-    const conv_kernel *k = (const conv_kernel *)self;
-    genseg_status status = GENSEG_OK;
-    float *src = k->move_src ? at(scratch, k->at_src) : args[0];
-    float *dst = k->move_dst ? at(scratch, k->at_dst) : args[4];
-    float *weights = args[1];
-    if (k->move_src)
-        gsg_conv_move(self->context, &k->src, args[0], &k->inner_src, src);
-    if (gsg_onednn_conv_reorders(k->conv)) {
-        weights = at(scratch, k->at_weights);
-        GSG_TRY(gsg_onednn_conv_reorder(k->conv, args[1], weights, at(scratch, k->at_pad), err));
+    choice list[CHOICES];
+    genseg_status status = GENSEG_ERROR_INTERNAL;
+    int32_t best = -1, rank = 0;
+    list_choices(conv, q->direction, &k->weights, &k->dst, list);
+    for (int32_t i = 0; i < CHOICES && (best < 0 || rank > 0); i++) {
+        gsg_onednn_conv *made = NULL;
+        arrange(engine, k, q->direction, list[i]);
+        fill_problem(q, conv, k);
+        genseg_status result = make_primitive(engine, q, algorithm, &made, err);
+        if (result == GENSEG_ERROR_NOMEM)
+            return result;
+        if (result == GENSEG_OK && (best < 0 || gsg_onednn_conv_rank(made) < rank)) {
+            gsg_onednn_conv_free(k->conv);
+            k->conv = made;
+            rank = gsg_onednn_conv_rank(made);
+            best = i;
+            made = NULL;
+        }
+        gsg_onednn_conv_free(made);
+        status = best < 0 ? result : GENSEG_OK;
     }
-    GSG_TRY(gsg_onednn_conv_run(k->conv, src, weights, k->fused_bias ? args[3] : NULL, dst, at(scratch, k->at_pad),
-                                err));
-    if (k->after.scale || k->after.shift || k->after.activation)
-        gsg_conv_epilogue(self->context, &k->inner_dst, dst, &k->after, args[2], args[3]);
-    if (k->move_dst)
-        gsg_conv_move(self->context, &k->inner_dst, dst, &k->dst, args[4]);
-done:
+    if (status == GENSEG_OK)
+        arrange(engine, k, q->direction, list[best]);
     return status;
 }
 
-static genseg_status run_data(const gsg_kernel *self, const gsg_run *run, float *const *args, void *scratch,
-                              gsg_error *err)
+// ---- kernels
+
+// oneDNN's bias is slow for 1x1 kernels and for transposed convolutions: these get a pass of their own.
+// The scale goes into a copy of the weights, unless they are more than what a pass would touch.
+static void share_epilogue(gsg_onednn_problem *q, gsg_conv_kernel *k, const gsg_epilogue *epilogue)
 {
-    const conv_kernel *k = (const conv_kernel *)self;
-    genseg_status status = GENSEG_OK;
-    float *diff_dst = k->move_dst ? at(scratch, k->at_dst) : args[0];
-    float *diff_src = k->move_src ? at(scratch, k->at_src) : args[2];
-    float *weights = args[1];
-    if (k->move_dst)
-        gsg_conv_move(self->context, &k->dst, args[0], &k->inner_dst, diff_dst);
-    if (gsg_onednn_conv_reorders(k->conv)) {
-        weights = at(scratch, k->at_weights);
-        GSG_TRY(gsg_onednn_conv_reorder(k->conv, args[1], weights, at(scratch, k->at_pad), err));
+    k->after = *epilogue;
+    const bool fuses = !q->transposed && gsg_shape_spatial(k->weights.shape) > 1;
+    const bool pass = !fuses && (epilogue->shift || epilogue->activation);
+    if (epilogue->scale && !pass && k->weights.count <= gsg_shape_count(k->dst.shape)) {
+        k->fold_scale = 1;
+        k->after.scale = 0;
     }
-    GSG_TRY(gsg_onednn_conv_run(k->conv, diff_src, weights, NULL, diff_dst, at(scratch, k->at_pad), err));
-    if (k->move_src)
-        gsg_conv_move(self->context, &k->inner_src, diff_src, &k->src, args[2]);
-done:
-    return status;
-}
-
-static genseg_status run_weights(const gsg_kernel *self, const gsg_run *run, float *const *args, void *scratch,
-                                 gsg_error *err)
-{
-    const conv_kernel *k = (const conv_kernel *)self;
-    genseg_status status = GENSEG_OK;
-    float *src = k->move_src ? at(scratch, k->at_src) : args[0];
-    float *diff_dst = k->move_dst ? at(scratch, k->at_dst) : args[1];
-    float *weights = gsg_onednn_conv_reorders(k->conv) ? at(scratch, k->at_weights) : args[2];
-    if (k->move_src)
-        gsg_conv_move(self->context, &k->src, args[0], &k->inner_src, src);
-    if (k->move_dst)
-        gsg_conv_move(self->context, &k->dst, args[1], &k->inner_dst, diff_dst);
-    GSG_TRY(gsg_onednn_conv_run(k->conv, src, weights, NULL, diff_dst, at(scratch, k->at_pad), err));
-    if (gsg_onednn_conv_reorders(k->conv))
-        GSG_TRY(gsg_onednn_conv_reorder(k->conv, weights, args[2], at(scratch, k->at_pad), err));
-    if (k->diff_bias && args[3])
-        gsg_conv_bias_gradient(self->context, &k->inner_dst, diff_dst, args[3]);
-done:
-    return status;
+    if (!fuses || k->after.scale)
+        return;
+    k->fused_bias = epilogue->shift;
+    q->bias = epilogue->shift;
+    q->activation = epilogue->activation;
+    q->slope = epilogue->slope;
+    k->after = (gsg_epilogue){0};
 }
 
 static double count_flops(const gsg_conv *conv, const gsg_desc *src, const gsg_desc *dst)
@@ -232,49 +209,69 @@ static double count_flops(const gsg_conv *conv, const gsg_desc *src, const gsg_d
            (double)dst->shape.dims[1];
 }
 
+static genseg_status check_destination(const gsg_conv *conv, const gsg_desc *src, const gsg_weights *weights,
+                                       const gsg_desc *dst, gsg_error *err)
+{
+    char a[GSG_SHAPE_TEXT_SIZE], b[GSG_SHAPE_TEXT_SIZE];
+    gsg_shape shape;
+    genseg_status status = gsg_conv_shape(conv, src->shape, weights->shape, &shape, err);
+    if (status == GENSEG_OK && !gsg_shape_equal(shape, dst->shape))
+        status = gsg_error_set(err, GENSEG_ERROR_SHAPE, "convolution: destination is %s, not %s",
+                               gsg_shape_text(dst->shape, a), gsg_shape_text(shape, b));
+    return status;
+}
+
+static void destroy(gsg_kernel *self)
+{
+    gsg_onednn_conv_free(((gsg_conv_kernel *)self)->conv);
+}
+
+static genseg_status make_head(gsg_engine *engine, gsg_direction direction, const gsg_desc *src, const gsg_desc *dst,
+                               const gsg_epilogue *epilogue, gsg_kernel **kernel, gsg_error *err)
+{
+    if (direction == GSG_FORWARD)
+        return gsg_head_forward_new(engine, src, dst, epilogue, kernel, err);
+    if (direction == GSG_BACKWARD_DATA)
+        return gsg_head_backward_data_new(engine, src, dst, kernel, err);
+    return gsg_head_backward_weights_new(engine, src, dst, kernel, err);
+}
+
 static genseg_status make(gsg_engine *engine, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src,
-                          const gsg_weights *weights, const gsg_desc *dst, const gsg_epilogue *epilogue,
-                          gsg_conv_algorithm algorithm, conv_kernel **kernel, gsg_error *err)
+                          const gsg_weights *weights, const gsg_desc *dst, const gsg_epilogue *epilogue, int32_t bias,
+                          gsg_conv_algorithm algorithm, gsg_kernel **kernel, gsg_error *err)
 {
     static const char *const names[] = {"convolution", "convolution backward data", "convolution backward weights"};
     genseg_status (*const runs[])(const gsg_kernel *, const gsg_run *, float *const *, void *,
-                                  gsg_error *) = {run_forward, run_data, run_weights};
-    char what[192], a[GSG_SHAPE_TEXT_SIZE], b[GSG_SHAPE_TEXT_SIZE];
+                                  gsg_error *) = {gsg_conv_run_forward, gsg_conv_run_data, gsg_conv_run_weights};
+    char what[288], a[GSG_SHAPE_TEXT_SIZE], b[GSG_SHAPE_TEXT_SIZE];
+    genseg_status status = check_destination(conv, src, weights, dst, err);
+    if (status != GENSEG_OK)
+        return status;
+    if ((algorithm == GSG_CONV_AUTO || algorithm == GSG_CONV_POINTWISE) && gsg_head_takes(conv, src, weights, dst))
+        return make_head(engine, direction, src, dst, epilogue, kernel, err);
     snprintf(what, sizeof what, "%s %s with %s", names[direction], gsg_shape_text(src->shape, a),
-                     gsg_shape_text(weights->shape, b));
-    conv_kernel *k = gsg_kernel_make(engine, sizeof *k, names[direction], runs[direction], err);
+             gsg_shape_text(weights->shape, b));
+    gsg_conv_kernel *k = gsg_kernel_make(engine, sizeof *k, names[direction], runs[direction], err);
     if (!k)
         return GENSEG_ERROR_NOMEM;
     k->base.destroy = destroy;
-    k->direction = direction;
+    k->weights = *weights;
     k->src = *src;
     k->dst = *dst;
-    k->inner_src = inner_layout(engine, src, !conv->transposed);
-    k->inner_dst = inner_layout(engine, dst, false);
-    k->move_src = !same(src, &k->inner_src);
-    k->move_dst = !same(dst, &k->inner_dst);
-    gsg_onednn_problem q = {.what = what, .direction = direction};
-    fill_problem(&q, conv, &k->inner_src, weights, &k->inner_dst);
-    if (epilogue) {
-        k->after = *epilogue;
-        // oneDNN's bias is slow for 1x1 kernels and for transposed convolutions.
-        k->fused_bias = epilogue->shift && !epilogue->scale && !conv->transposed && gsg_shape_spatial(weights->shape) > 1;
-        if (k->fused_bias) {
-            q.bias = 1;
-            q.activation = epilogue->activation;
-            q.slope = epilogue->slope;
-            k->after = (gsg_epilogue){0};
-        }
-    }
-    genseg_status status = make_primitive(engine, &q, algorithm, &k->conv, err);
+    k->diff_bias = bias;
+    gsg_onednn_problem q = {.what = what, .direction = direction, .transposed = conv->transposed};
+    if (epilogue)
+        share_epilogue(&q, k, epilogue);
+    status = choose(engine, conv, &q, k, algorithm, err);
     if (status != GENSEG_OK) {
         gsg_kernel_free(&k->base);
         return status;
     }
     k->base.name = gsg_onednn_conv_name(k->conv);
     k->base.flops = count_flops(conv, src, dst);
-    plan_scratch(k);
-    *kernel = k;
+    k->base.bytes = 4.0 * (double)(gsg_shape_count(src->shape) + gsg_shape_count(dst->shape) + weights->count);
+    gsg_conv_plan_scratch(k, direction);
+    *kernel = &k->base;
     return GENSEG_OK;
 }
 
@@ -282,39 +279,19 @@ genseg_status gsg_conv_forward_new(gsg_engine *engine, const gsg_conv *conv, con
                                    const gsg_weights *weights, const gsg_desc *dst, const gsg_epilogue *epilogue,
                                    gsg_conv_algorithm algorithm, gsg_kernel **kernel, gsg_error *err)
 {
-    if (weights->form == GSG_FORM_HEAD)
-        return gsg_head_forward_new(engine, conv, src, weights, dst, epilogue, kernel, err);
-    conv_kernel *k = NULL;
-    genseg_status status = make(engine, GSG_FORWARD, conv, src, weights, dst, epilogue, algorithm, &k, err);
-    if (status == GENSEG_OK)
-        *kernel = &k->base;
-    return status;
+    return make(engine, GSG_FORWARD, conv, src, weights, dst, epilogue, 0, algorithm, kernel, err);
 }
 
 genseg_status gsg_conv_backward_data_new(gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src,
-                                         const gsg_weights *weights, const gsg_desc *dst,
-                                         gsg_conv_algorithm algorithm, gsg_kernel **kernel, gsg_error *err)
+                                         const gsg_weights *weights, const gsg_desc *dst, gsg_conv_algorithm algorithm,
+                                         gsg_kernel **kernel, gsg_error *err)
 {
-    if (weights->form == GSG_FORM_HEAD)
-        return gsg_head_backward_data_new(engine, conv, src, weights, dst, kernel, err);
-    conv_kernel *k = NULL;
-    genseg_status status = make(engine, GSG_BACKWARD_DATA, conv, src, weights, dst, NULL, algorithm, &k, err);
-    if (status == GENSEG_OK)
-        *kernel = &k->base;
-    return status;
+    return make(engine, GSG_BACKWARD_DATA, conv, src, weights, dst, NULL, 0, algorithm, kernel, err);
 }
 
 genseg_status gsg_conv_backward_weights_new(gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src,
                                             const gsg_weights *weights, const gsg_desc *dst, int32_t bias,
                                             gsg_conv_algorithm algorithm, gsg_kernel **kernel, gsg_error *err)
 {
-    if (weights->form == GSG_FORM_HEAD)
-        return gsg_head_backward_weights_new(engine, conv, src, weights, dst, bias, kernel, err);
-    conv_kernel *k = NULL;
-    genseg_status status = make(engine, GSG_BACKWARD_WEIGHTS, conv, src, weights, dst, NULL, algorithm, &k, err);
-    if (status != GENSEG_OK)
-        return status;
-    k->diff_bias = bias != 0;
-    *kernel = &k->base;
-    return GENSEG_OK;
+    return make(engine, GSG_BACKWARD_WEIGHTS, conv, src, weights, dst, NULL, bias, algorithm, kernel, err);
 }

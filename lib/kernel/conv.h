@@ -20,10 +20,10 @@ typedef struct gsg_conv {
 typedef struct gsg_weights {
     gsg_shape shape;
     int32_t transposed;
-    int32_t form;     // private to conv.c
-    int32_t block;    // private to conv.c
+    int32_t form;  // private to conv.c
+    int32_t block; // private to conv.c
     int32_t reserved;
-    int64_t count;    // floats stored, padding included (zero, and its gradient is zero)
+    int64_t count; // floats stored, padding included (zero, and its gradient is zero)
 } gsg_weights;
 
 gsg_weights gsg_weights_layout(const gsg_engine *engine, gsg_shape shape, int32_t transposed);
@@ -59,8 +59,8 @@ genseg_status gsg_conv_forward_new(gsg_engine *engine, const gsg_conv *conv, con
                                    gsg_conv_algorithm algorithm, gsg_kernel **kernel, gsg_error *err);
 // args: diff_dst, weights, diff_src (gradient of the sums: activation and scale are not in it)
 genseg_status gsg_conv_backward_data_new(gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src,
-                                         const gsg_weights *weights, const gsg_desc *dst,
-                                         gsg_conv_algorithm algorithm, gsg_kernel **kernel, gsg_error *err);
+                                         const gsg_weights *weights, const gsg_desc *dst, gsg_conv_algorithm algorithm,
+                                         gsg_kernel **kernel, gsg_error *err);
 // args: src, diff_dst, diff_weights (stored layout), diff_bias or NULL
 genseg_status gsg_conv_backward_weights_new(gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src,
                                             const gsg_weights *weights, const gsg_desc *dst, int32_t bias,

@@ -195,21 +195,19 @@ static genseg_status run_weights(const gsg_kernel *self, const gsg_run *run, flo
     return GENSEG_OK;
 }
 
-static genseg_status make(gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src, const gsg_weights *weights,
-                          const gsg_desc *dst, const char *name,
+int32_t gsg_head_takes(const gsg_conv *conv, const gsg_desc *src, const gsg_weights *weights, const gsg_desc *dst)
+{
+    int32_t takes = weights->form == GSG_FORM_HEAD && src->block == weights->block && dst->block == 1;
+    for (int32_t i = 0; i < conv->spatial; i++)
+        takes = takes && conv->stride[i] == 1 && conv->padding[i] == 0;
+    return takes;
+}
+
+static genseg_status make(gsg_engine *engine, const gsg_desc *src, const gsg_desc *dst, const char *name,
                           genseg_status (*run)(const gsg_kernel *, const gsg_run *, float *const *, void *,
                                                gsg_error *),
                           head **made, gsg_error *err)
 {
-    for (int32_t i = 0; i < conv->spatial; i++)
-        if (conv->stride[i] != 1 || conv->padding[i] != 0)
-            return gsg_error_set(err, GENSEG_ERROR_UNSUPPORTED,
-                                 "a 1x1 convolution to %lld channels with stride %lld and padding %lld",
-                                 (long long)dst->shape.dims[1], (long long)conv->stride[i],
-                                 (long long)conv->padding[i]);
-    if (src->block == 1 || dst->block != 1)
-        return gsg_error_set(err, GENSEG_ERROR_INTERNAL, "a 1x1 convolution from layout %d to %d", src->block,
-                             dst->block);
     head *h = gsg_kernel_make(engine, sizeof *h, name, run, err);
     if (!h)
         return GENSEG_ERROR_NOMEM;
@@ -226,12 +224,11 @@ static genseg_status make(gsg_engine *engine, const gsg_conv *conv, const gsg_de
     return GENSEG_OK;
 }
 
-genseg_status gsg_head_forward_new(gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src,
-                                   const gsg_weights *weights, const gsg_desc *dst, const gsg_epilogue *epilogue,
-                                   gsg_kernel **kernel, gsg_error *err)
+genseg_status gsg_head_forward_new(gsg_engine *engine, const gsg_desc *src, const gsg_desc *dst,
+                                   const gsg_epilogue *epilogue, gsg_kernel **kernel, gsg_error *err)
 {
     head *h = NULL;
-    genseg_status status = make(engine, conv, src, weights, dst, "convolution to few channels", run_forward, &h, err);
+    genseg_status status = make(engine, src, dst, "convolution to few channels", run_forward, &h, err);
     if (status != GENSEG_OK)
         return status;
     if (epilogue)
@@ -240,25 +237,22 @@ genseg_status gsg_head_forward_new(gsg_engine *engine, const gsg_conv *conv, con
     return GENSEG_OK;
 }
 
-genseg_status gsg_head_backward_data_new(gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src,
-                                         const gsg_weights *weights, const gsg_desc *dst, gsg_kernel **kernel,
-                                         gsg_error *err)
+genseg_status gsg_head_backward_data_new(gsg_engine *engine, const gsg_desc *src, const gsg_desc *dst,
+                                         gsg_kernel **kernel, gsg_error *err)
 {
     head *h = NULL;
-    genseg_status status =
-        make(engine, conv, src, weights, dst, "convolution to few channels, backward data", run_data, &h, err);
+    genseg_status status = make(engine, src, dst, "convolution to few channels, backward data", run_data, &h, err);
     if (status == GENSEG_OK)
         *kernel = &h->base;
     return status;
 }
 
-genseg_status gsg_head_backward_weights_new(gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src,
-                                            const gsg_weights *weights, const gsg_desc *dst, int32_t bias,
+genseg_status gsg_head_backward_weights_new(gsg_engine *engine, const gsg_desc *src, const gsg_desc *dst,
                                             gsg_kernel **kernel, gsg_error *err)
 {
     head *h = NULL;
     genseg_status status =
-        make(engine, conv, src, weights, dst, "convolution to few channels, backward weights", run_weights, &h, err);
+        make(engine, src, dst, "convolution to few channels, backward weights", run_weights, &h, err);
     if (status != GENSEG_OK)
         return status;
     h->base.scratch = (size_t)(src->shape.dims[0] * h->chunks * row_size(h)) * sizeof(float);

@@ -150,3 +150,24 @@ void gsg_conv_bias_gradient(const genseg_context *context, const gsg_desc *desc,
     for (int64_t c = channels; c < (channels + pad - 1) / pad * pad; c++)
         diff_bias[c] = 0.0f;
 }
+
+typedef struct addition {
+    const float *part;
+    float *sum;
+} addition;
+
+GSG_SIMD
+static void add_range(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const addition *a = arg;
+    const float *part = a->part;
+    float *sum = a->sum;
+    for (int64_t i = begin; i < end; i++)
+        sum[i] += part[i];
+}
+
+void gsg_conv_add(const genseg_context *context, const float *part, int64_t count, float *sum)
+{
+    addition a = {part, sum};
+    gsg_parallel(context, count, 4096, add_range, &a);
+}

@@ -437,9 +437,11 @@ const char *gsg_onednn_conv_name(const gsg_onednn_conv *conv)
     return conv->name;
 }
 
-int32_t gsg_onednn_conv_slow(const gsg_onednn_conv *conv)
+int32_t gsg_onednn_conv_rank(const gsg_onednn_conv *conv)
 {
-    return strstr(conv->name, "ref") != NULL;
+    if (strstr(conv->name, "ref"))
+        return 2;
+    return strstr(conv->name, "gemm") ? 1 : 0;
 }
 
 size_t gsg_onednn_conv_scratch(const gsg_onednn_conv *conv)

@@ -61,8 +61,9 @@ genseg_status gsg_onednn_conv_new(gsg_engine *engine, const gsg_onednn_problem *
                                   gsg_error *err);
 void gsg_onednn_conv_free(gsg_onednn_conv *conv);              // NULL allowed
 const char *gsg_onednn_conv_name(const gsg_onednn_conv *conv); // oneDNN's name of the implementation
-int32_t gsg_onednn_conv_slow(const gsg_onednn_conv *conv);     // a reference implementation
-size_t gsg_onednn_conv_scratch(const gsg_onednn_conv *conv);   // bytes, for reorder and for run
+// 0: made for the shape (jit), 1: by products of matrices, 2: plain loops, a hundred times slower.
+int32_t gsg_onednn_conv_rank(const gsg_onednn_conv *conv);
+size_t gsg_onednn_conv_scratch(const gsg_onednn_conv *conv); // bytes, for reorder and for run
 // Bytes of the weights in the order that the primitive wants, and whether this
 // differs from the stored form.
 size_t gsg_onednn_conv_weights(const gsg_onednn_conv *conv);

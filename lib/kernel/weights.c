@@ -1,8 +1,9 @@
 // The stored layout of convolution weights: outputs and inputs in blocks, so that a
 // gradient has the layout of its parameter and no step reorders what it learns.
+#include <string.h>
+
 #include "core/parallel.h"
-#include "kernel/conv.h"
-#include "kernel/onednn.h"
+#include "kernel/conv_parts.h"
 
 typedef struct extent {
     int64_t outputs, inputs, taps;
@@ -58,29 +59,89 @@ static int64_t stored_index(int32_t form, const extent *e, int64_t o, int64_t i,
     }
 }
 
-// Moves every weight one way; pads are not touched (zero from their allocation on).
+// From one tap of a pair of channels to the next.
+static int64_t tap_stride(int32_t form, const extent *e)
+{
+    return form == GSG_FORM_FIRST ? e->inputs * e->block : e->block * e->block;
+}
+
+// Moves every weight one way.
 static void move(const gsg_weights *w, const float *plain, float *stored, float *plain_out)
 {
-    extent e = measure(w);
-    const int64_t rows = w->shape.dims[0], columns = w->shape.dims[1];
+    const extent e = measure(w);
+    const int64_t rows = w->shape.dims[0], columns = w->shape.dims[1], step = tap_stride(w->form, &e);
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++)
-            for (int64_t k = 0; k < e.taps; k++) {
-                int64_t at = stored_index(w->form, &e, w->transposed ? c : r, w->transposed ? r : c, k);
-                int64_t flat = (r * columns + c) * e.taps + k;
+        for (int64_t c = 0; c < columns; c++) {
+            const int64_t at = stored_index(w->form, &e, w->transposed ? c : r, w->transposed ? r : c, 0);
+            const int64_t flat = (r * columns + c) * e.taps;
+            for (int64_t k = 0; k < e.taps; k++)
                 if (plain)
-                    stored[at] = plain[flat];
+                    stored[at + k * step] = plain[flat + k];
                 else
-                    plain_out[flat] = stored[at];
-            }
+                    plain_out[flat + k] = stored[at + k * step];
+        }
 }
 
 void gsg_weights_import(const gsg_weights *layout, const float *plain, float *stored)
 {
+    memset(stored, 0, (size_t)layout->count * sizeof *stored); // what pads the blocks
     move(layout, plain, stored, NULL);
 }
 
 void gsg_weights_export(const gsg_weights *layout, const float *stored, float *plain)
 {
     move(layout, NULL, (float *)(uintptr_t)stored, plain);
+}
+
+typedef struct scaling {
+    const gsg_weights *layout;
+    const float *stored, *scale;
+    float *out;
+    int64_t groups; // of outputs
+} scaling;
+
+GSG_INLINE void scale_rows(const float *in, float *out, int64_t rows, const float *scale, int64_t block)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t l = 0; l < block; l++)
+            out[r * block + l] = in[r * block + l] * scale[l];
+}
+
+GSG_SIMD
+static void scale_block(const float *in, float *out, int64_t rows, const float *scale, int64_t block)
+{
+    if (block == 16)
+        scale_rows(in, out, rows, scale, 16);
+    else
+        scale_rows(in, out, rows, scale, 8);
+}
+
+// Outputs are innermost in all forms but the head's, where an output has a row of its own. A turn is
+// what one group of outputs shares: contiguous but for FORM_IO, where inputs come first.
+static void scale_turns(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const scaling *s = arg;
+    const gsg_weights *w = s->layout;
+    const extent e = measure(w);
+    const int64_t turn = w->form == GSG_FORM_IO ? e.taps * e.block * e.block : w->count / s->groups;
+    for (int64_t i = begin; i < end; i++) {
+        const float *in = s->stored + i * turn;
+        float *out = s->out + i * turn;
+        if (w->form == GSG_FORM_HEAD)
+            for (int64_t l = 0; l < turn; l++)
+                out[l] = in[l] * s->scale[i];
+        else
+            scale_block(in, out, turn / e.block, s->scale + i % s->groups * e.block, e.block);
+    }
+}
+
+void gsg_weights_scale(const genseg_context *context, const gsg_weights *layout, const float *stored,
+                       const float *scale, float *out)
+{
+    const extent e = measure(layout);
+    scaling s = {layout, stored, scale, out, groups(e.outputs, e.block)};
+    if (layout->form == GSG_FORM_HEAD)
+        s.groups = e.outputs;
+    const int64_t turns = layout->form == GSG_FORM_IO ? s.groups * groups(e.inputs, e.block) : s.groups;
+    gsg_parallel(context, turns, 1, scale_turns, &s);
 }
