@@ -58,6 +58,14 @@ static inline gsg_shape shape4(int64_t n, int64_t c, int64_t h, int64_t w)
     return gsg_shape_make(4, (int64_t[]){n, c, h, w});
 }
 
+// Aligned as the executor's buffers are.
+static inline float *aligned_floats(int64_t count)
+{
+    void *memory = NULL;
+    ck_assert_int_eq(posix_memalign(&memory, 64, (size_t)count * sizeof(float)), 0);
+    return memory;
+}
+
 // `extra` floats lie between samples.
 static inline operand operand_new(gsg_shape shape, int32_t block, int64_t extra)
 {
@@ -65,8 +73,7 @@ static inline operand operand_new(gsg_shape shape, int32_t block, int64_t extra)
     made.desc.block = block;
     made.desc.batch_stride = gsg_desc_dense(&made.desc) + extra;
     made.size = gsg_desc_count(&made.desc) + 64;
-    made.data = malloc((size_t)made.size * sizeof(float));
-    ck_assert_ptr_nonnull(made.data);
+    made.data = aligned_floats(made.size);
     for (int64_t i = 0; i < made.size; ++i)
         made.data[i] = GAP;
     return made;
