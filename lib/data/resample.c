@@ -195,41 +195,101 @@ static genseg_status check_slab(const int64_t src_size[3], const int64_t dst_siz
     return GENSEG_OK;
 }
 
-genseg_status gsg_resample_linear_slab(genseg_context *context, const float *src, int64_t planes,
-                                       const int64_t src_size[3], float *dst, const int64_t dst_size[3],
-                                       const gsg_resample_slab *slab, gsg_error *err)
+struct gsg_resampler {
+    genseg_context *context;
+    int64_t src_size[3];
+    int64_t dst_size[3];
+    axis_table axes[3];
+    float *rows; // one source row for each thread
+    int64_t row_stride;
+};
+
+static void clear_resampler(gsg_resampler *resampler)
 {
+    gsg_free(resampler->context, resampler->rows);
+    for (int32_t a = 0; a < 3; a++) {
+        gsg_free(resampler->context, resampler->axes[a].first);
+        gsg_free(resampler->context, resampler->axes[a].weight);
+    }
+}
+
+// Fills the zeroed `resampler`, which is to be cleared whatever comes of it.
+static genseg_status fill_resampler(gsg_resampler *resampler, genseg_context *context, const int64_t src_size[3],
+                                    const int64_t dst_size[3], gsg_error *err)
+{
+    resampler->context = context;
     genseg_status status = check_sizes(src_size, dst_size, err);
-    axis_table axes[3] = {{0, NULL, NULL}, {0, NULL, NULL}, {0, NULL, NULL}};
-    resample_job job = {.src = src, .dst = dst, .axes = axes, .rows = NULL};
-    if (status == GENSEG_OK)
-        status = check_slab(src_size, dst_size, slab, err);
     if (status != GENSEG_OK)
         return status;
-
     for (int32_t a = 0; a < 3; a++) {
-        job.src_held[a] = src_size[a];
-        job.dst_held[a] = dst_size[a];
-        job.src_begin[a] = job.dst_begin[a] = 0;
-        GSG_TRY(make_table(context, src_size[a], dst_size[a], &axes[a], err));
+        resampler->src_size[a] = src_size[a];
+        resampler->dst_size[a] = dst_size[a];
+        GSG_TRY(make_table(context, src_size[a], dst_size[a], &resampler->axes[a], err));
+    }
+    size_t threads = (size_t)gsg_parallel_threads(context);
+    resampler->row_stride = (src_size[2] + 31) / 16 * 16; // own cache lines
+    resampler->rows = gsg_alloc(context, threads * (size_t)resampler->row_stride, sizeof *resampler->rows);
+    if (resampler->rows == NULL)
+        status = gsg_error_nomem(err, threads * (size_t)resampler->row_stride * sizeof *resampler->rows);
+done:
+    return status;
+}
+
+genseg_status gsg_resampler_new(genseg_context *context, const int64_t src_size[3], const int64_t dst_size[3],
+                                gsg_resampler **resampler, gsg_error *err)
+{
+    gsg_resampler *made = gsg_alloc_zero(context, 1, sizeof *made);
+    if (made == NULL)
+        return gsg_error_nomem(err, sizeof *made);
+    genseg_status status = fill_resampler(made, context, src_size, dst_size, err);
+    if (status == GENSEG_OK)
+        *resampler = made;
+    else
+        gsg_resampler_free(made);
+    return status;
+}
+
+void gsg_resampler_free(gsg_resampler *resampler)
+{
+    if (resampler == NULL)
+        return;
+    clear_resampler(resampler);
+    gsg_free(resampler->context, resampler);
+}
+
+genseg_status gsg_resampler_run(gsg_resampler *resampler, const float *src, int64_t planes, float *dst,
+                                const gsg_resample_slab *slab, gsg_error *err)
+{
+    genseg_status status = check_slab(resampler->src_size, resampler->dst_size, slab, err);
+    if (status != GENSEG_OK)
+        return status;
+    resample_job job = {
+        .src = src, .dst = dst, .axes = resampler->axes, .rows = resampler->rows, .row_stride = resampler->row_stride};
+    for (int32_t a = 0; a < 3; a++) {
+        job.src_held[a] = resampler->src_size[a];
+        job.dst_held[a] = resampler->dst_size[a];
     }
     job.src_begin[slab->axis] = slab->src_begin;
     job.dst_begin[slab->axis] = slab->dst_begin;
     job.src_held[slab->axis] = slab->src_end - slab->src_begin;
     job.dst_held[slab->axis] = slab->dst_end - slab->dst_begin;
+    gsg_parallel(resampler->context, planes * job.dst_held[0] * job.dst_held[1], 8, resample_rows, &job);
+    return GENSEG_OK;
+}
 
-    size_t threads = (size_t)gsg_parallel_threads(context);
-    job.row_stride = (src_size[2] + 31) / 16 * 16; // own cache lines
-    job.rows = gsg_alloc(context, threads * (size_t)job.row_stride, sizeof *job.rows);
-    if (job.rows == NULL)
-        GSG_TRY(gsg_error_nomem(err, threads * (size_t)job.row_stride * sizeof *job.rows));
-    gsg_parallel(context, planes * job.dst_held[0] * job.dst_held[1], 8, resample_rows, &job);
-done:
-    gsg_free(context, job.rows);
-    for (int32_t a = 0; a < 3; a++) {
-        gsg_free(context, axes[a].first);
-        gsg_free(context, axes[a].weight);
-    }
+genseg_status gsg_resample_linear_slab(genseg_context *context, const float *src, int64_t planes,
+                                       const int64_t src_size[3], float *dst, const int64_t dst_size[3],
+                                       const gsg_resample_slab *slab, gsg_error *err)
+{
+    gsg_resampler resampler = {.context = context};
+    genseg_status status = check_sizes(src_size, dst_size, err);
+    if (status == GENSEG_OK)
+        status = check_slab(src_size, dst_size, slab, err);
+    if (status == GENSEG_OK)
+        status = fill_resampler(&resampler, context, src_size, dst_size, err);
+    if (status == GENSEG_OK)
+        status = gsg_resampler_run(&resampler, src, planes, dst, slab, err);
+    clear_resampler(&resampler);
     return status;
 }
 

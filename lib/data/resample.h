@@ -34,4 +34,12 @@ genseg_status gsg_resample_linear_slab(genseg_context *context, const float *src
                                        const int64_t src_size[3], float *dst, const int64_t dst_size[3],
                                        const gsg_resample_slab *slab, gsg_error *err);
 
+// The same for many slabs: the weights are made once, running allocates nothing. Used by one thread at a time.
+typedef struct gsg_resampler gsg_resampler;
+genseg_status gsg_resampler_new(genseg_context *context, const int64_t src_size[3], const int64_t dst_size[3],
+                                gsg_resampler **resampler, gsg_error *err);
+void gsg_resampler_free(gsg_resampler *resampler); // NULL allowed
+genseg_status gsg_resampler_run(gsg_resampler *resampler, const float *src, int64_t planes, float *dst,
+                                const gsg_resample_slab *slab, gsg_error *err);
+
 #endif

@@ -58,6 +58,8 @@ static void compare_slabs(genseg_context *context, const int64_t src_size[3], co
     float *whole = gsg_alloc(context, (size_t)(dst_size[0] * dst_size[1] * dst_size[2]), sizeof *whole);
     float *part = gsg_alloc(context, (size_t)(thickness * dst_slice), sizeof *part);
     ck_assert_int_eq(gsg_resample_linear(context, src, 1, src_size, whole, dst_size, NULL), GENSEG_OK);
+    gsg_resampler *resampler = NULL;
+    ck_assert_int_eq(gsg_resampler_new(context, src_size, dst_size, &resampler, NULL), GENSEG_OK);
     for (int64_t begin = 0; begin < dst_size[axis]; begin += thickness) {
         int64_t end = begin + thickness < dst_size[axis] ? begin + thickness : dst_size[axis];
         gsg_resample_slab slab = {.axis = axis, .dst_begin = begin, .dst_end = end};
@@ -70,8 +72,13 @@ static void compare_slabs(genseg_context *context, const int64_t src_size[3], co
                          GENSEG_OK);
         ck_assert_int_eq(memcmp(part, whole + begin * dst_slice, (size_t)((end - begin) * dst_slice) * sizeof *part),
                          0);
+        memset(part, 0, (size_t)((end - begin) * dst_slice) * sizeof *part);
+        ck_assert_int_eq(gsg_resampler_run(resampler, src_part, 1, part, &slab, NULL), GENSEG_OK);
+        ck_assert_int_eq(memcmp(part, whole + begin * dst_slice, (size_t)((end - begin) * dst_slice) * sizeof *part),
+                         0);
         gsg_free(context, src_part);
     }
+    gsg_resampler_free(resampler);
     gsg_free(context, src);
     gsg_free(context, whole);
     gsg_free(context, part);
@@ -116,6 +123,10 @@ START_TEST(failures_are_reported)
     gsg_resample_slab slab = {.axis = 0, .src_begin = 1, .src_end = 4, .dst_begin = 0, .dst_end = 2};
     ck_assert_int_eq(gsg_resample_linear_slab(context, src, 1, size, dst, size, &slab, &err), GENSEG_ERROR_INVALID);
     ck_assert_str_eq(err.message, "slab needs source slices 0..2 but has 1..4");
+    gsg_resampler *resampler = NULL;
+    ck_assert_int_eq(gsg_resampler_new(context, size, none, &resampler, &err), GENSEG_ERROR_INVALID);
+    ck_assert_int_eq(gsg_resampler_new(context, size, wide, &resampler, &err), GENSEG_ERROR_NOMEM);
+    ck_assert_ptr_null(resampler);
     slab.axis = 2;
     ck_assert_int_eq(gsg_resample_linear_slab(context, src, 1, size, dst, size, &slab, &err), GENSEG_ERROR_INVALID);
     ck_assert_int_eq(gsg_resample_linear(context, src, 1, size, dst, wide, &err), GENSEG_ERROR_NOMEM);
