@@ -172,6 +172,17 @@ GENSEG_API genseg_status genseg_dataset_inspect_path(genseg_context *context, co
  */
 GENSEG_API genseg_status genseg_dataset_save_hdf5(genseg_dataset *dataset, const char *path, genseg_error *err);
 
+/**
+ * Draws a picture of one case for people to look at, as PNG: image, label map over it
+ * and prediction over it, side by side; in 3-D the slice along D with most foreground.
+ * @param prediction classes, dense, D x H x W values; NULL: without that panel
+ * @return INVALID, NOMEM, IO, and what reading the case gives
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_save_picture(genseg_dataset *dataset, int64_t index, const int32_t *prediction,
+                                                     const char *path, genseg_error *err);
+
 /** Number of cases. @threads any @since 0.1 */
 GENSEG_API int64_t genseg_dataset_size(const genseg_dataset *dataset);
 /** 2 or 3; 0 while empty. @threads any @since 0.1 */

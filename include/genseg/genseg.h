@@ -10,6 +10,8 @@
 #include "genseg/context.h"
 #include "genseg/dataset.h"
 #include "genseg/metrics.h"
+#include "genseg/segmenter.h"
+#include "genseg/trainer.h"
 #include "genseg/version.h"
 
 #endif
