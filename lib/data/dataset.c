@@ -345,6 +345,7 @@ genseg_status gsg_dataset_build_table(genseg_dataset *dataset, const gsg_label_n
 
 // --- Cases from memory ---
 
+// What only a dataset can know; the image itself is checked where it is copied.
 static genseg_status check_case(const genseg_dataset *dataset, const genseg_case *item, gsg_error *err)
 {
     genseg_status status = gsg_array_check(item->image, "image", err);
@@ -352,13 +353,7 @@ static genseg_status check_case(const genseg_dataset *dataset, const genseg_case
         status = gsg_array_check(item->label, "label", err);
     if (status != GENSEG_OK)
         return status;
-    int32_t ndim = item->image->ndim - (item->channels > 0);
-    if (ndim != 2 && ndim != 3)
-        return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s: image has %d dimensions with channels = %d", item->name,
-                             item->image->ndim, item->channels);
-    if (item->channels > 0 && item->image->shape[0] != item->channels)
-        return gsg_error_set(err, GENSEG_ERROR_SHAPE, "%s: shape[0] is %lld, channels is %d", item->name,
-                             (long long)item->image->shape[0], item->channels);
+    const int32_t ndim = item->image->ndim - (item->channels > 0);
     char a[GSG_SHAPE_TEXT_SIZE], b[GSG_SHAPE_TEXT_SIZE];
     const int64_t *grid = item->image->shape + (item->channels > 0);
     if (item->label &&
@@ -366,9 +361,6 @@ static genseg_status check_case(const genseg_dataset *dataset, const genseg_case
         return gsg_error_set(err, GENSEG_ERROR_SHAPE, "%s: image is %s, label is %s", item->name,
                              gsg_shape_text(gsg_shape_make(ndim, grid), a),
                              gsg_shape_text(gsg_array_shape(item->label), b));
-    for (int i = 0; item->affine && i < 16; i++)
-        if (!isfinite(item->affine[i]))
-            return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s: affine[%d] is not finite", item->name, i);
     for (int64_t i = 0; i < dataset->count; i++)
         if (strcmp(dataset->cases[i].name, item->name) == 0)
             return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s: a case of this name exists", item->name);
@@ -383,32 +375,28 @@ static genseg_status check_case(const genseg_dataset *dataset, const genseg_case
 static genseg_status fill_case(genseg_dataset *dataset, gsg_case *made, const genseg_case *item, gsg_error *err)
 {
     genseg_context *context = dataset->context;
-    int32_t lead = item->channels > 0;
-    made->ndim = item->image->ndim - lead;
-    made->channels = lead ? item->channels : 1;
-    made->size[0] = 1;
-    for (int32_t axis = 0; axis < made->ndim; axis++)
-        made->size[3 - made->ndim + axis] = item->image->shape[lead + axis];
-    if (item->affine)
-        gsg_geometry_set_affine(&made->geometry, item->affine);
-    int64_t voxels = gsg_case_voxels(made), count = voxels * made->channels;
-    made->group = gsg_strdup(context, item->group ? item->group : item->name);
-    made->image = gsg_alloc(context, (size_t)count, sizeof *made->image);
-    if (!made->group || !made->image)
-        return gsg_error_nomem(err, (size_t)count * sizeof *made->image);
-    gsg_array_to_float(item->image, made->image);
-    for (int64_t i = 0; i < count; i++) {
-        char where[GSG_VOXEL_TEXT_SIZE];
-        if (!isfinite(made->image[i]))
-            return gsg_error_set(err, GENSEG_ERROR_NUMERIC, "%s: %s at voxel %s", item->name,
-                                 isnan(made->image[i]) ? "NaN" : "Inf", gsg_voxel_text(i % voxels, made->size, where));
+    gsg_volume volume;
+    gsg_volume_init(&volume, context);
+    genseg_status status = gsg_volume_set_image(&volume, item->image, item->channels, item->affine, item->name, err);
+    if (status != GENSEG_OK) {
+        gsg_volume_free(&volume);
+        return status;
     }
+    made->ndim = volume.ndim;
+    made->channels = volume.channels;
+    memcpy(made->size, volume.size, sizeof made->size);
+    made->geometry = volume.geometry;
+    made->image = volume.image;
+    made->group = gsg_strdup(context, item->group ? item->group : item->name);
+    if (!made->group)
+        return gsg_error_nomem(err, strlen(item->name));
+    const int64_t voxels = gsg_case_voxels(made);
     if (!item->label)
         return GENSEG_OK;
     made->label = gsg_alloc(context, (size_t)voxels, sizeof *made->label);
     if (!made->label)
         return gsg_error_nomem(err, (size_t)voxels * sizeof *made->label);
-    genseg_status status = gsg_array_to_int32(item->label, made->label, err);
+    status = gsg_array_to_int32(item->label, made->label, err);
     if (status != GENSEG_OK)
         return gsg_error_prefix(err, status, item->name);
     made->labelled = 1;

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "data/format.h"
+#include "tensor/array.h"
 
 void gsg_volume_init(gsg_volume *volume, genseg_context *context)
 {
@@ -21,6 +23,54 @@ void gsg_volume_free(gsg_volume *volume)
         gsg_free(volume->context, volume->label);
     }
     memset(volume, 0, sizeof *volume);
+}
+
+static genseg_status check_image(const genseg_array *image, int32_t channels, const double *affine, const char *name,
+                                 gsg_error *err)
+{
+    genseg_status status = gsg_array_check(image, "image", err);
+    if (status != GENSEG_OK)
+        return gsg_error_prefix(err, status, name);
+    const int32_t ndim = image->ndim - (channels > 0);
+    if (ndim != 2 && ndim != 3)
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s: image has %d dimensions with channels = %d", name,
+                             image->ndim, channels);
+    if (channels > 0 && image->shape[0] != channels)
+        return gsg_error_set(err, GENSEG_ERROR_SHAPE, "%s: shape[0] is %lld, channels is %d", name,
+                             (long long)image->shape[0], channels);
+    for (int i = 0; affine && i < 16; i++)
+        if (!isfinite(affine[i]))
+            return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s: affine[%d] is not finite", name, i);
+    return GENSEG_OK;
+}
+
+genseg_status gsg_volume_set_image(gsg_volume *volume, const genseg_array *image, int32_t channels,
+                                   const double *affine, const char *name, gsg_error *err)
+{
+    genseg_status status = check_image(image, channels, affine, name, err);
+    if (status != GENSEG_OK)
+        return status;
+    const int32_t lead = channels > 0;
+    volume->ndim = image->ndim - lead;
+    volume->channels = lead ? channels : 1;
+    volume->size[0] = 1;
+    for (int32_t axis = 0; axis < volume->ndim; axis++)
+        volume->size[3 - volume->ndim + axis] = image->shape[lead + axis];
+    if (affine)
+        gsg_geometry_set_affine(&volume->geometry, affine);
+    const int64_t voxels = gsg_volume_count(volume), count = voxels * volume->channels;
+    volume->image = gsg_alloc(volume->context, (size_t)count, sizeof *volume->image);
+    if (!volume->image)
+        return gsg_error_nomem(err, (size_t)count * sizeof *volume->image);
+    gsg_array_to_float(image, volume->image);
+    for (int64_t i = 0; i < count; i++) {
+        char where[GSG_VOXEL_TEXT_SIZE];
+        if (!isfinite(volume->image[i]))
+            return gsg_error_set(err, GENSEG_ERROR_NUMERIC, "%s: %s at voxel %s", name,
+                                 isnan(volume->image[i]) ? "NaN" : "Inf",
+                                 gsg_voxel_text(i % voxels, volume->size, where));
+    }
+    return GENSEG_OK;
 }
 
 int64_t gsg_volume_count(const gsg_volume *volume)

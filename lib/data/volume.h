@@ -26,6 +26,11 @@ typedef struct gsg_volume {
 // Zeroes `volume` and takes a reference-free note of the context.
 void gsg_volume_init(gsg_volume *volume, genseg_context *context);
 void gsg_volume_free(gsg_volume *volume);           // frees image and label, zeroes the rest
+// Fills an initialised volume with a dense float copy of a host array: (H, W) or (D, H, W), with
+// the channels before them where `channels` > 0. affine: 16 values or NULL. Messages begin with `name`.
+// INVALID, SHAPE, NUMERIC (NaN or Inf, with its place), NOMEM; the volume is then to be freed.
+genseg_status gsg_volume_set_image(gsg_volume *volume, const genseg_array *image, int32_t channels,
+                                   const double *affine, const char *name, gsg_error *err);
 int64_t gsg_volume_count(const gsg_volume *volume); // D * H * W
 void gsg_geometry_identity(gsg_geometry *geometry);
 // Sets affine and derives the spacing from the lengths of its columns.

@@ -71,8 +71,7 @@ gsg_value gsg_unet_build(gsg_graph *graph, const gsg_unet *unet, gsg_value image
     return gsg_nn_conv(graph, "outc.conv", x, unet->outputs, &head, 1);
 }
 
-genseg_status gsg_unet_new(genseg_context *context, const gsg_unet *unet, uint64_t seed, gsg_params **params,
-                           gsg_error *err)
+genseg_status gsg_unet_params(genseg_context *context, const gsg_unet *unet, gsg_params **params, gsg_error *err)
 {
     genseg_status status;
     gsg_params *made = NULL;
@@ -85,11 +84,24 @@ genseg_status gsg_unet_new(genseg_context *context, const gsg_unet *unet, uint64
     GSG_TRY(gsg_graph_new(context, made, &graph, err));
     gsg_unet_build(graph, unet, gsg_op_input(graph, "image", shape), GSG_MODE_TRAIN);
     GSG_TRY(gsg_graph_status(graph, err));
-    GSG_TRY(gsg_init_default(made, seed, err));
     *params = made;
     made = NULL;
 done:
     gsg_graph_free(graph);
     gsg_params_free(made);
+    return status;
+}
+
+genseg_status gsg_unet_new(genseg_context *context, const gsg_unet *unet, uint64_t seed, gsg_params **params,
+                           gsg_error *err)
+{
+    gsg_params *made = NULL;
+    genseg_status status = gsg_unet_params(context, unet, &made, err);
+    if (status == GENSEG_OK)
+        status = gsg_init_default(made, seed, err);
+    if (status == GENSEG_OK)
+        *params = made;
+    else
+        gsg_params_free(made);
     return status;
 }

@@ -19,7 +19,8 @@ gsg_unet gsg_unet_default(int32_t spatial);
 int64_t gsg_unet_multiple(const gsg_unet *unet);
 // Logits of the image's size. SHAPE, in the graph, where image and network don't fit.
 gsg_value gsg_unet_build(gsg_graph *graph, const gsg_unet *unet, gsg_value image, gsg_mode mode);
-// Parameters with their first values.
+// Parameters, all zero (to be read from a file), or with their first values.
+genseg_status gsg_unet_params(genseg_context *context, const gsg_unet *unet, gsg_params **params, gsg_error *err);
 genseg_status gsg_unet_new(genseg_context *context, const gsg_unet *unet, uint64_t seed, gsg_params **params,
                            gsg_error *err);
 
