@@ -175,7 +175,7 @@ GENSEG_API genseg_status genseg_dataset_save_hdf5(genseg_dataset *dataset, const
 /**
  * Draws a picture of one case for people to look at, as PNG: image, label map over it
  * and prediction over it, side by side; in 3-D the slice along D with most foreground.
- * @param prediction classes, dense, D x H x W values; NULL: without that panel
+ * @param prediction label values, dense, D x H x W; NULL: without that panel
  * @return INVALID, NOMEM, IO, and what reading the case gives
  * @threads any
  * @since 0.1

@@ -7,8 +7,8 @@
  * its metadata that says what prediction needs: network, preprocessing, label
  * table, provenance. See docs/formats/checkpoint.md.
  *
- * Threads: a segmenter never changes; any number of threads may predict with one.
- * Each such call plans and holds memory of its own.
+ * Threads: a segmenter never changes; any number of threads may predict with one, each
+ * with memory of its own. Without a memory limit the last call's plan is kept for the next.
  */
 #ifndef GENSEG_SEGMENTER_H
 #define GENSEG_SEGMENTER_H
@@ -66,9 +66,9 @@ typedef struct genseg_evaluation {
     size_t struct_size;
     int64_t index;               /**< of the case in the dataset */
     const char *name;            /**< of the case */
-    const genseg_metrics *scores; /**< one for each class of the dataset */
+    const genseg_metrics *scores; /**< one for each class of the segmenter */
     size_t score_size;           /**< bytes from one score to the next */
-    const int32_t *prediction;   /**< classes of the dataset, dense, D x H x W */
+    const int32_t *prediction;   /**< label values, dense, D x H x W */
     int64_t done;                /**< cases finished, this one included */
     int64_t total;               /**< cases in all */
     int32_t classes;
@@ -146,8 +146,8 @@ GENSEG_API genseg_status genseg_segmenter_predict_file(const genseg_segmenter *s
                                                        const char *probability_path, genseg_error *err);
 
 /**
- * Predicts the labelled cases of one split and scores them, each at its own grid and
- * spacing. Classes are matched by label value.
+ * Predicts the labelled cases of one split and scores them, each on its own grid and
+ * spacing. Classes are matched by label value and scored in the segmenter's table.
  * @param split a GENSEG_SPLIT_* value; NONE: every labelled case
  * @param metrics NULL for the defaults; `classes` and `spacing` are set from the data
  * @param options NULL for the defaults; its progress counts tiles of the current case

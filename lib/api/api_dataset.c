@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/parallel.h"
-#include "data/dataset.h"
+#include "data/picture.h"
 
 genseg_status genseg_dataset_options_init(genseg_dataset_options *options, size_t size)
 {
@@ -156,6 +156,15 @@ genseg_status genseg_dataset_save_hdf5(genseg_dataset *dataset, const char *path
     if (status == GENSEG_OK && dataset->count == 0)
         status = gsg_error_set(err, GENSEG_ERROR_STATE, "%s: the dataset is empty", path);
     return status == GENSEG_OK ? gsg_dataset_save_hdf5(dataset, path, err) : status;
+}
+
+genseg_status genseg_dataset_save_picture(genseg_dataset *dataset, int64_t index, const int32_t *prediction,
+                                          const char *path, genseg_error *err)
+{
+    genseg_status status = check_dataset(dataset, err);
+    if (status == GENSEG_OK && !path)
+        status = missing("path", err);
+    return status == GENSEG_OK ? gsg_picture_save_case(dataset, index, prediction, path, err) : status;
 }
 
 int64_t genseg_dataset_size(const genseg_dataset *dataset)

@@ -161,3 +161,39 @@ done:
     gsg_free(context, made.rgb);
     return status;
 }
+
+static int32_t *to_classes(const genseg_dataset *dataset, const int32_t *values, int64_t voxels)
+{
+    int32_t *classes = gsg_alloc(dataset->context, (size_t)voxels, sizeof *classes);
+    for (int64_t i = 0; classes && i < voxels; i++) {
+        int32_t k = 0;
+        while (k < dataset->classes && dataset->values[k] != values[i])
+            k++;
+        classes[i] = k;
+    }
+    return classes;
+}
+
+genseg_status gsg_picture_save_case(genseg_dataset *dataset, int64_t index, const int32_t *prediction, const char *path,
+                                    gsg_error *err)
+{
+    genseg_context *context = dataset->context;
+    gsg_volume volume;
+    gsg_picture picture = {.context = context};
+    int32_t *classes = NULL;
+    gsg_volume_init(&volume, context);
+    genseg_status status;
+    GSG_TRY(gsg_dataset_read(dataset, index, &volume, err));
+    if (prediction) {
+        classes = to_classes(dataset, prediction, gsg_volume_count(&volume));
+        if (!classes)
+            GSG_TRY(gsg_error_nomem(err, (size_t)gsg_volume_count(&volume) * sizeof *classes));
+    }
+    GSG_TRY(gsg_picture_compose(context, &volume, classes, &picture, err));
+    GSG_TRY(gsg_picture_write(context, path, picture.rgb, picture.height, picture.width, err));
+done:
+    gsg_free(context, classes);
+    gsg_picture_free(&picture);
+    gsg_volume_free(&volume);
+    return status;
+}

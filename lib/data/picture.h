@@ -2,7 +2,7 @@
 #ifndef GSG_DATA_PICTURE_H
 #define GSG_DATA_PICTURE_H
 
-#include "data/volume.h"
+#include "data/dataset.h"
 
 typedef struct gsg_picture {
     genseg_context *context;
@@ -19,6 +19,10 @@ typedef struct gsg_picture {
 // The caller frees with gsg_picture_free(); left alone on error.
 genseg_status gsg_picture_compose(genseg_context *context, const gsg_volume *volume, const int32_t *prediction,
                                   gsg_picture *picture, gsg_error *err);
+// The same for a case of a data set, written as PNG. `prediction` holds label values; such that the data set
+// has not get the colour after its last class.
+genseg_status gsg_picture_save_case(genseg_dataset *dataset, int64_t index, const int32_t *prediction, const char *path,
+                                    gsg_error *err);
 void gsg_picture_free(gsg_picture *picture);
 
 // Colour of a class, repeating after 12; class 0 is black.

@@ -157,7 +157,7 @@ static int32_t plan_spacing(const gsg_case_extent *cases, int64_t count, double 
 
 // Median size of the cases on the working grid, rounded up to the multiple and
 // brought under the limits by shortening the longest axis again and again.
-static void plan_size(const gsg_plan_options *options, const gsg_case_extent *cases, int64_t count, int32_t scale,
+static void plan_size(const gsg_preprocess_options *options, const gsg_case_extent *cases, int64_t count, int32_t scale,
                       double *values, gsg_preprocess *p)
 {
     int64_t multiple = options->multiple;
@@ -185,7 +185,7 @@ static void plan_size(const gsg_plan_options *options, const gsg_case_extent *ca
     }
 }
 
-static genseg_status check_plan(const gsg_plan_options *options, const gsg_case_extent *cases, int64_t count,
+static genseg_status check_plan(const gsg_preprocess_options *options, const gsg_case_extent *cases, int64_t count,
                                 gsg_error *err)
 {
     if (options->ndim != 2 && options->ndim != 3)
@@ -209,7 +209,7 @@ static genseg_status check_plan(const gsg_plan_options *options, const gsg_case_
     return GENSEG_OK;
 }
 
-genseg_status gsg_preprocess_plan(genseg_context *context, const gsg_plan_options *options,
+genseg_status gsg_preprocess_plan(genseg_context *context, const gsg_preprocess_options *options,
                                   const gsg_case_extent *cases, int64_t count, gsg_preprocess *preprocess,
                                   gsg_error *err)
 {

@@ -46,20 +46,20 @@ typedef struct gsg_case_extent {
     double spacing[3]; // D, H, W
 } gsg_case_extent;
 
-typedef struct gsg_plan_options {
+typedef struct gsg_preprocess_options {
     int32_t ndim;
     int32_t channels;
     int32_t normalise; // 0: PERCENTILE
     int32_t multiple;  // the network's sizes must be divisible by it on axes longer than 1
     int64_t size[3];   // wanted input size, D, H, W; 0 0 0: chosen from the cases
-} gsg_plan_options;
+} gsg_preprocess_options;
 
 // Chooses the defaults from the training cases. 3-D: SPACING at the median
 // spacing where spacings differ by more than 2 % between cases, else NATIVE. 2-D: RESIZE
 // where `size` differs from any image's, else NATIVE. A size left open becomes
 // the median image (on the working grid) rounded up to the multiple, at most
 // 256 x 256 in 2-D and about 96 x 96 x 96 voxels in 3-D. INVALID where a wanted size is no multiple.
-genseg_status gsg_preprocess_plan(genseg_context *context, const gsg_plan_options *options,
+genseg_status gsg_preprocess_plan(genseg_context *context, const gsg_preprocess_options *options,
                                   const gsg_case_extent *cases, int64_t count, gsg_preprocess *preprocess,
                                   gsg_error *err);
 

@@ -66,6 +66,8 @@ genseg_status gsg_predict_check(const genseg_predict_options *options, gsg_error
 genseg_status gsg_segmenter_predict(genseg_segmenter *segmenter, gsg_volume *volume,
                                     const genseg_predict_options *options, uint8_t **classes, float **probability,
                                     gsg_error *err);
+// Label values of classes, dense, to be freed by the caller; NULL: no memory.
+int32_t *gsg_segmenter_values(const genseg_segmenter *segmenter, const uint8_t *classes, int64_t voxels);
 // Reads, predicts and writes; paths may be NULL as in genseg/segmenter.h.
 genseg_status gsg_segmenter_predict_file(genseg_segmenter *segmenter, const char *image_path,
                                          const genseg_predict_options *options, const char *label_path,

@@ -7,7 +7,7 @@
 #include "core/alloc.h"
 #include "data/resample.h"
 
-static int64_t count_tiles(int64_t size, int64_t tile, double overlap)
+int64_t gsg_tile_count(int64_t size, int64_t tile, double overlap)
 {
     if (size <= tile)
         return 1;
@@ -57,7 +57,7 @@ static void weigh(gsg_tile_axis *axis)
 genseg_status gsg_tile_axis_new(genseg_context *context, int64_t size, int64_t tile, double overlap,
                                 gsg_tile_axis *axis, gsg_error *err)
 {
-    gsg_tile_axis made = {.size = size, .tile = tile, .count = count_tiles(size, tile, overlap)};
+    gsg_tile_axis made = {.size = size, .tile = tile, .count = gsg_tile_count(size, tile, overlap)};
     size_t weights = 0;
     if (gsg_multiply((size_t)made.count, (size_t)tile, &weights)) {
         made.origins = gsg_alloc(context, (size_t)made.count, sizeof *made.origins);

@@ -17,6 +17,8 @@ typedef struct gsg_tile_axis {
     float *weights;
 } gsg_tile_axis;
 
+// Number of tiles along an axis, as gsg_tile_axis_new() takes them.
+int64_t gsg_tile_count(int64_t size, int64_t tile, double overlap);
 // overlap: 0 to 0.9, part of a tile that the next one covers as well (at least). NOMEM.
 genseg_status gsg_tile_axis_new(genseg_context *context, int64_t size, int64_t tile, double overlap,
                                 gsg_tile_axis *axis, gsg_error *err);

@@ -1,8 +1,7 @@
 // The layout of public structs, byte by byte, on machines with 64-bit pointers. A failure
 // here means that programs compiled earlier break: structs grow at the end only.
 
-#include <genseg/dataset.h>
-#include <genseg/metrics.h>
+#include <genseg/trainer.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -105,6 +104,68 @@ AT(genseg_metrics, assd, 24);
 AT(genseg_metrics, surface_dice, 32);
 AT(genseg_metrics, state, 40);
 AT(genseg_metrics, reserved, 44);
+
+SIZE(genseg_segmenter_info, 152);
+AT(genseg_segmenter_info, struct_size, 0);
+AT(genseg_segmenter_info, architecture, 8);
+AT(genseg_segmenter_info, version, 16);
+AT(genseg_segmenter_info, ndim, 24);
+AT(genseg_segmenter_info, channels, 28);
+AT(genseg_segmenter_info, classes, 32);
+AT(genseg_segmenter_info, levels, 36);
+AT(genseg_segmenter_info, width, 40);
+AT(genseg_segmenter_info, weights, 48);
+AT(genseg_segmenter_info, normalise, 56);
+AT(genseg_segmenter_info, scale, 60);
+AT(genseg_segmenter_info, size, 64);
+AT(genseg_segmenter_info, spacing, 88);
+AT(genseg_segmenter_info, steps, 112);
+AT(genseg_segmenter_info, train_cases, 120);
+AT(genseg_segmenter_info, validation_cases, 128);
+AT(genseg_segmenter_info, validation_dice, 136);
+AT(genseg_segmenter_info, seed, 144);
+
+SIZE(genseg_predict_options, 32);
+AT(genseg_predict_options, struct_size, 0);
+AT(genseg_predict_options, overlap, 8);
+AT(genseg_predict_options, progress, 16);
+AT(genseg_predict_options, progress_user, 24);
+
+SIZE(genseg_evaluation, 80);
+AT(genseg_evaluation, struct_size, 0);
+AT(genseg_evaluation, index, 8);
+AT(genseg_evaluation, name, 16);
+AT(genseg_evaluation, scores, 24);
+AT(genseg_evaluation, score_size, 32);
+AT(genseg_evaluation, prediction, 40);
+AT(genseg_evaluation, done, 48);
+AT(genseg_evaluation, total, 56);
+AT(genseg_evaluation, classes, 64);
+AT(genseg_evaluation, reserved, 68);
+AT(genseg_evaluation, seconds, 72);
+
+SIZE(genseg_trainer_options, 168);
+AT(genseg_trainer_options, struct_size, 0);
+AT(genseg_trainer_options, segmenter, 8);
+AT(genseg_trainer_options, optimizer, 16);
+AT(genseg_trainer_options, schedule, 24);
+AT(genseg_trainer_options, width, 32);
+AT(genseg_trainer_options, size, 40);
+AT(genseg_trainer_options, batch, 64);
+AT(genseg_trainer_options, steps, 72);
+AT(genseg_trainer_options, seconds, 80);
+AT(genseg_trainer_options, lr, 88);
+AT(genseg_trainer_options, momentum, 96);
+AT(genseg_trainer_options, weight_decay, 104);
+AT(genseg_trainer_options, warmup, 112);
+AT(genseg_trainer_options, foreground, 120);
+AT(genseg_trainer_options, normalise, 128);
+AT(genseg_trainer_options, augment, 132);
+AT(genseg_trainer_options, symmetric, 136);
+AT(genseg_trainer_options, class_weights, 140);
+AT(genseg_trainer_options, validate_every, 144);
+AT(genseg_trainer_options, patience, 152);
+AT(genseg_trainer_options, seed, 160);
 
 #endif
 

@@ -104,7 +104,7 @@ END_TEST
 START_TEST(plans_choose_the_grid)
 {
     genseg_context *context = context_with(1, 0);
-    gsg_plan_options options = {.ndim = 3, .channels = 1, .multiple = 8};
+    gsg_preprocess_options options = {.ndim = 3, .channels = 1, .multiple = 8};
     gsg_case_extent cases[3] = {{{35, 51, 35}, {1, 1, 1}}, {{33, 48, 37}, {1, 1.01, 1}}, {{40, 47, 30}, {1, 1, 1}}};
     gsg_preprocess p;
     ck_assert_int_eq(gsg_preprocess_plan(context, &options, cases, 3, &p, NULL), GENSEG_OK);

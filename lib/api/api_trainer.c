@@ -1,0 +1,102 @@
+// genseg/trainer.h: checks arguments, completes options, calls one inner function.
+#include "genseg/trainer.h"
+
+#include <math.h>
+
+#include "core/parallel.h"
+#include "train/trainer.h"
+
+_Static_assert(GENSEG_AXIS_D == (int)GSG_AXIS_D && GENSEG_AXIS_H == (int)GSG_AXIS_H && GENSEG_AXIS_W == (int)GSG_AXIS_W,
+               "axes");
+_Static_assert(GENSEG_NORMALISE_PERCENTILE == (int)GSG_NORMALISE_PERCENTILE &&
+                   GENSEG_NORMALISE_NONE == (int)GSG_NORMALISE_NONE,
+               "normalisations");
+_Static_assert(GENSEG_SCALE_NATIVE == (int)GSG_SCALE_NATIVE && GENSEG_SCALE_RESIZE == (int)GSG_SCALE_RESIZE, "scales");
+
+genseg_status genseg_trainer_options_init(genseg_trainer_options *options, size_t size)
+{
+    genseg_trainer_options defaults;
+    gsg_trainer_defaults(&defaults);
+    return gsg_options_init(options, size, &defaults, sizeof defaults);
+}
+
+static genseg_status missing(const char *name, gsg_error *err)
+{
+    return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s is NULL", name);
+}
+
+static genseg_status check_trainer(const genseg_trainer *trainer, gsg_error *err)
+{
+    return trainer ? gsg_context_check(trainer->context, err) : missing("trainer", err);
+}
+
+genseg_status genseg_trainer_new(genseg_context *context, genseg_dataset *dataset,
+                                 const genseg_trainer_options *options, genseg_trainer **trainer, genseg_error *err)
+{
+    genseg_trainer_options complete;
+    genseg_status status;
+    if (!context || !dataset || !trainer)
+        GSG_TRY(missing(!context ? "context" : !dataset ? "dataset" : "trainer", err));
+    GSG_TRY(gsg_context_check(context, err));
+    gsg_trainer_defaults(&complete);
+    GSG_TRY(gsg_options_copy(&complete, sizeof complete, options, "genseg_trainer_options", err));
+    if (!complete.optimizer || !complete.schedule)
+        GSG_TRY(missing(complete.optimizer ? "options->schedule" : "options->optimizer", err));
+    int32_t saved = gsg_parallel_enter(context);
+    status = gsg_trainer_new(context, dataset, &complete, trainer, err);
+    gsg_parallel_leave(saved);
+done:
+    return status;
+}
+
+void genseg_trainer_free(genseg_trainer *trainer)
+{
+    gsg_trainer_release(trainer);
+}
+
+uint64_t genseg_trainer_memory(const genseg_trainer *trainer)
+{
+    return trainer ? trainer->memory : 0;
+}
+
+genseg_status genseg_trainer_run(genseg_trainer *trainer, genseg_progress_fn progress, void *user, genseg_error *err)
+{
+    genseg_status status = check_trainer(trainer, err);
+    if (status == GENSEG_OK && trainer->progress)
+        status = gsg_error_set(err, GENSEG_ERROR_STATE, "the trainer is running already");
+    if (status != GENSEG_OK)
+        return status;
+    int32_t saved = gsg_parallel_enter(trainer->context);
+    status = gsg_trainer_run(trainer, progress, user, err);
+    gsg_parallel_leave(saved);
+    return status;
+}
+
+void genseg_trainer_cancel(genseg_trainer *trainer)
+{
+    if (trainer)
+        atomic_store_explicit(&trainer->cancel, 1, memory_order_relaxed);
+}
+
+genseg_status genseg_trainer_segmenter(const genseg_trainer *trainer, genseg_segmenter **segmenter, genseg_error *err)
+{
+    genseg_status status = check_trainer(trainer, err);
+    if (status == GENSEG_OK && !segmenter)
+        status = missing("segmenter", err);
+    return status == GENSEG_OK ? gsg_trainer_segmenter(trainer, segmenter, err) : status;
+}
+
+int64_t genseg_trainer_steps(const genseg_trainer *trainer)
+{
+    return trainer ? trainer->step : 0;
+}
+
+double genseg_trainer_loss(const genseg_trainer *trainer)
+{
+    return trainer ? trainer->loss : NAN;
+}
+
+double genseg_trainer_best_dice(const genseg_trainer *trainer)
+{
+    return trainer ? trainer->best_dice : NAN;
+}

@@ -1,0 +1,168 @@
+// The loop: batch, loss, update; validation from time to time.
+#include <math.h>
+#include <string.h>
+
+#include "core/parallel.h"
+#include "genseg/version.h"
+#include "train/trainer.h"
+
+#define MEMORY_OF_LOSS 0.98 // of the running mean, a step
+
+int32_t gsg_trainer_cancelled(genseg_trainer *trainer)
+{
+    const int32_t host = trainer->progress ? gsg_progress_tick(trainer->progress) : 0;
+    return host || atomic_load_explicit(&trainer->cancel, memory_order_relaxed);
+}
+
+static int32_t poll(void *user)
+{
+    return gsg_trainer_cancelled(user);
+}
+
+static genseg_status update(int32_t param, const float *gradient, void *user, gsg_error *err)
+{
+    genseg_trainer *trainer = user;
+    gsg_optimizer_update(trainer->optimizer, param, trainer->params->items[param].data, gradient);
+    return GENSEG_OK;
+}
+
+// Weights and optimizer from before things went wrong.
+static void go_back(genseg_trainer *trainer)
+{
+    if (trainer->best_step >= 0)
+        gsg_params_copy(trainer->params, trainer->best);
+    for (int64_t i = 0; i < gsg_optimizer_parameters(trainer->optimizer); i++)
+        for (int32_t slot = 0; slot < gsg_optimizer_slots(trainer->optimizer); slot++)
+            memset(gsg_optimizer_slot(trainer->optimizer, i, slot), 0,
+                   (size_t)gsg_optimizer_count(trainer->optimizer, i) * sizeof(float));
+}
+
+static void note_loss(genseg_trainer *trainer, double loss)
+{
+    // The mean of the first steps is a plain one, so that it doesn't start from nothing.
+    const double memory = fmin(MEMORY_OF_LOSS, (double)trainer->step / ((double)trainer->step + 1));
+    trainer->loss = trainer->step == 0 ? loss : memory * trainer->loss + (1 - memory) * loss;
+    trainer->progress->state.loss = trainer->loss;
+}
+
+static genseg_status make_step(genseg_trainer *trainer, double lr, gsg_error *err)
+{
+    genseg_status status;
+    const int64_t *size = trainer->preprocess.size;
+    const gsg_run run = {.seed = trainer->options.seed, .step = (uint64_t)trainer->step, .update_statistics = 1};
+    GSG_TRY(gsg_sampler_next(trainer->sampler, trainer->step, gsg_plan_data(trainer->plan, trainer->image),
+                             trainer->labels, err));
+    gsg_labels_to_onehot(trainer->context, trainer->labels, trainer->options.batch, trainer->unet.outputs,
+                         size[0] * size[1] * size[2], gsg_plan_data(trainer->plan, trainer->target));
+    if (trainer->weights != GSG_NONE)
+        memcpy(gsg_plan_data(trainer->plan, trainer->weights), trainer->class_weights,
+               (size_t)trainer->unet.outputs * sizeof(float));
+    GSG_TRY(gsg_plan_run_until(trainer->plan, &run, trainer->loss_value, err));
+    const double loss = *gsg_plan_data(trainer->plan, trainer->loss_value);
+    if (!isfinite(loss)) {
+        go_back(trainer);
+        status = gsg_error_set(err, GENSEG_ERROR_NUMERIC,
+                               "the loss is %s at step %lld: the learning rate (%g) may be too high",
+                               isnan(loss) ? "NaN" : "infinite", (long long)trainer->step + 1, lr);
+        goto done;
+    }
+    gsg_optimizer_begin(trainer->optimizer, lr);
+    GSG_TRY(gsg_plan_run_rest(trainer->plan, &run, err));
+    note_loss(trainer, loss);
+    trainer->step++;
+done:
+    return status;
+}
+
+// Steps of the whole run, or as many as the time seems to allow.
+static int64_t expected_steps(const genseg_trainer *trainer, int64_t first)
+{
+    const genseg_trainer_options *options = &trainer->options;
+    int64_t total = options->steps;
+    if (options->seconds > 0) {
+        const double part = (gsg_clock() - trainer->progress->begin) / options->seconds;
+        const double estimate =
+            part > 0 && trainer->step > first ? (double)first + (double)(trainer->step - first) / part : 0;
+        if (total == 0 || (estimate > 0 && estimate < (double)total))
+            total = (int64_t)estimate;
+    }
+    return total;
+}
+
+static int32_t finished(const genseg_trainer *trainer)
+{
+    const genseg_trainer_options *options = &trainer->options;
+    if (options->steps > 0 && trainer->step >= options->steps)
+        return 1;
+    if (options->seconds > 0 && gsg_clock() - trainer->progress->begin >= options->seconds)
+        return 1;
+    return options->patience > 0 && trainer->stale >= options->patience;
+}
+
+static genseg_status loop(genseg_trainer *trainer, gsg_error *err)
+{
+    genseg_status status;
+    gsg_progress *progress = trainer->progress;
+    const int64_t first = trainer->step;
+    GSG_TRY(gsg_trainer_load(trainer, err));
+    gsg_progress_phase(progress, GENSEG_PHASE_TRAIN, trainer->step, trainer->options.steps);
+    while (!finished(trainer)) {
+        if (gsg_trainer_cancelled(trainer))
+            GSG_TRY(gsg_error_set(err, GENSEG_ERROR_CANCELLED, "cancelled at step %lld", (long long)trainer->step));
+        const int64_t total = expected_steps(trainer, first);
+        GSG_TRY(make_step(trainer, gsg_schedule_lr(&trainer->schedule, trainer->step, total), err));
+        progress->state.done = trainer->step;
+        if (trainer->step % trainer->validate_every == 0)
+            GSG_TRY(gsg_trainer_validate(trainer, err));
+    }
+    if (trainer->validated != trainer->step)
+        GSG_TRY(gsg_trainer_validate(trainer, err));
+    gsg_progress_now(progress);
+done:
+    return status;
+}
+
+genseg_status gsg_trainer_run(genseg_trainer *trainer, genseg_progress_fn report, void *user, gsg_error *err)
+{
+    gsg_progress progress;
+    gsg_progress_init(&progress, report, user);
+    progress.limit = trainer->options.seconds;
+    progress.state.loss = trainer->loss;
+    progress.state.validation_dice = trainer->dice;
+    progress.state.best_dice = trainer->best_dice;
+    trainer->progress = &progress;
+    gsg_plan_set_sink(trainer->plan, update, trainer);
+    gsg_plan_set_poll(trainer->plan, poll, trainer);
+    genseg_status status = loop(trainer, err);
+    trainer->progress = NULL;
+    if (status == GENSEG_ERROR_CANCELLED) {
+        atomic_store(&trainer->cancel, 0);
+        // Before the first validation the newest weights are all there is.
+        if (trainer->best_step < 0 && trainer->step > 0) {
+            gsg_params_copy(trainer->best, trainer->params);
+            trainer->best_step = trainer->step;
+        }
+    }
+    return status;
+}
+
+genseg_status gsg_trainer_segmenter(const genseg_trainer *trainer, genseg_segmenter **segmenter, gsg_error *err)
+{
+    const genseg_dataset *dataset = trainer->dataset;
+    gsg_params *params = NULL;
+    if (trainer->best_step < 0)
+        return gsg_error_set(err, GENSEG_ERROR_STATE, "nothing is trained yet");
+    genseg_status status = gsg_params_clone(trainer->best, &params, err);
+    if (status != GENSEG_OK)
+        return status;
+    const gsg_segmenter_parts parts = {
+        .unet = trainer->unet, .preprocess = trainer->preprocess, .classes = dataset->classes,
+        .values = dataset->values, .names = (const char *const *)dataset->names, .version = GENSEG_VERSION_STRING,
+        .provenance = {.steps = trainer->best_step, .train_cases = trainer->train.count,
+                       .validation_cases = trainer->validation.count, .validation_dice = trainer->best_dice,
+                       .seed = trainer->options.seed}};
+    status = gsg_segmenter_new(trainer->context, &parts, params, segmenter, err);
+    if (status != GENSEG_OK)
+        gsg_params_free(params);
+    return status;
+}
