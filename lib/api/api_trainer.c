@@ -51,7 +51,7 @@ done:
 
 void genseg_trainer_free(genseg_trainer *trainer)
 {
-    gsg_trainer_release(trainer);
+    gsg_trainer_free(trainer);
 }
 
 uint64_t genseg_trainer_memory(const genseg_trainer *trainer)

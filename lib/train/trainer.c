@@ -328,7 +328,6 @@ genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, 
     genseg_trainer *made = gsg_alloc_zero(context, 1, sizeof *made);
     if (!made)
         return gsg_error_nomem(err, sizeof *made);
-    atomic_init(&made->references, 1);
     atomic_init(&made->cancel, 0);
     made->context = gsg_context_retain(context);
     made->dataset = gsg_dataset_retain(dataset);
@@ -337,7 +336,7 @@ genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, 
     made->loss = made->dice = made->best_dice = NAN;
     genseg_status status = prepare(made, err);
     if (status != GENSEG_OK) {
-        gsg_trainer_release(made);
+        gsg_trainer_free(made);
         return status;
     }
     made->options.segmenter = gsg_segmenter_architecture(&made->unet);
@@ -354,9 +353,9 @@ static void free_cases(genseg_context *context, gsg_trainer_cases *cases)
     gsg_free(context, cases->indices);
 }
 
-void gsg_trainer_release(genseg_trainer *trainer)
+void gsg_trainer_free(genseg_trainer *trainer)
 {
-    if (!trainer || atomic_fetch_sub_explicit(&trainer->references, 1, memory_order_acq_rel) > 1)
+    if (!trainer)
         return;
     genseg_context *context = trainer->context;
     gsg_predictor_free(trainer->predictor);

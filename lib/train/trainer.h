@@ -23,7 +23,6 @@ typedef struct gsg_trainer_cases {
 } gsg_trainer_cases;
 
 struct genseg_trainer {
-    atomic_int references;
     genseg_context *context;
     genseg_dataset *dataset;
     genseg_trainer_options options; // complete; its texts are not kept
@@ -61,7 +60,7 @@ struct genseg_trainer {
 void gsg_trainer_defaults(genseg_trainer_options *options);
 genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, const genseg_trainer_options *options,
                               genseg_trainer **trainer, gsg_error *err);
-void gsg_trainer_release(genseg_trainer *trainer); // NULL allowed
+void gsg_trainer_free(genseg_trainer *trainer); // NULL allowed
 
 // Reads and preprocesses what isn't in memory yet, makes sampler and buffers. Goes on where it was cancelled.
 genseg_status gsg_trainer_load(genseg_trainer *trainer, gsg_error *err);
