@@ -6,7 +6,7 @@
 #include "genseg/version.h"
 #include "train/trainer.h"
 
-#define MEMORY_OF_LOSS 0.98 // of the running mean, a step
+#define MEMORY_OF_LOSS 0.95 // of the running mean, a step
 
 int32_t gsg_trainer_cancelled(genseg_trainer *trainer)
 {
