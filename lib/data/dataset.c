@@ -345,10 +345,9 @@ genseg_status gsg_dataset_build_table(genseg_dataset *dataset, const gsg_label_n
 
 // --- Cases from memory ---
 
-// What only a dataset can know; the image itself is checked where it is copied.
 static genseg_status check_case(const genseg_dataset *dataset, const genseg_case *item, gsg_error *err)
 {
-    genseg_status status = gsg_array_check(item->image, "image", err);
+    genseg_status status = gsg_volume_check_image(item->image, item->channels, item->affine, item->name, err);
     if (status == GENSEG_OK && item->label)
         status = gsg_array_check(item->label, "label", err);
     if (status != GENSEG_OK)

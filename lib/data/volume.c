@@ -25,8 +25,8 @@ void gsg_volume_free(gsg_volume *volume)
     memset(volume, 0, sizeof *volume);
 }
 
-static genseg_status check_image(const genseg_array *image, int32_t channels, const double *affine, const char *name,
-                                 gsg_error *err)
+genseg_status gsg_volume_check_image(const genseg_array *image, int32_t channels, const double *affine,
+                                     const char *name, gsg_error *err)
 {
     genseg_status status = gsg_array_check(image, "image", err);
     if (status != GENSEG_OK)
@@ -47,7 +47,7 @@ static genseg_status check_image(const genseg_array *image, int32_t channels, co
 genseg_status gsg_volume_set_image(gsg_volume *volume, const genseg_array *image, int32_t channels,
                                    const double *affine, const char *name, gsg_error *err)
 {
-    genseg_status status = check_image(image, channels, affine, name, err);
+    genseg_status status = gsg_volume_check_image(image, channels, affine, name, err);
     if (status != GENSEG_OK)
         return status;
     const int32_t lead = channels > 0;

@@ -26,6 +26,9 @@ typedef struct gsg_volume {
 // Zeroes `volume` and takes a reference-free note of the context.
 void gsg_volume_init(gsg_volume *volume, genseg_context *context);
 void gsg_volume_free(gsg_volume *volume);           // frees image and label, zeroes the rest
+// What gsg_volume_set_image() refuses before it looks at voxels.
+genseg_status gsg_volume_check_image(const genseg_array *image, int32_t channels, const double *affine,
+                                     const char *name, gsg_error *err);
 // Fills an initialised volume with a dense float copy of a host array: (H, W) or (D, H, W), with
 // the channels before them where `channels` > 0. affine: 16 values or NULL. Messages begin with `name`.
 // INVALID, SHAPE, NUMERIC (NaN or Inf, with its place), NOMEM; the volume is then to be freed.
