@@ -18,8 +18,8 @@ typedef struct gsg_norm {
 } gsg_norm;
 
 // args: src, running_mean, running_variance, mean, rstd. The running ones may be NULL;
-// they are moved (unbiased variance) only where run->update_statistics is set. They are
-// the one exception to "never writes to a source".
+// they are moved (unbiased variance; of instance norm the means over the samples) only where
+// run->update_statistics is set. They are the one exception to "never writes to a source".
 genseg_status gsg_norm_statistics_new(gsg_engine *engine, const gsg_norm *norm, const gsg_desc *src,
                                       gsg_kernel **kernel, gsg_error *err);
 // From the running statistics instead: args: running_mean, running_variance, mean, rstd.
