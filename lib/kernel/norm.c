@@ -9,6 +9,7 @@
 #include "kernel/walk.h"
 
 #define LANES GSG_NORM_LANES
+#define SPAN GSG_NORM_SPAN
 
 typedef struct moments {
     double mean[LANES], square[LANES]; // square: sum of squared differences from the mean
@@ -25,68 +26,47 @@ GSG_INLINE void merge(moments *a, int64_t total, const moments *b, int64_t count
     }
 }
 
-// `count` vectors of `width` floats: their sums, less `shift`, and the sums of squares.
-GSG_INLINE void vector_sums(const float *data, int64_t count, const float *shift, float *sum, float *square, int width)
+// The moments of one chunk of `count` floats: see norm_parts.h for why the loops are over spans. A lane
+// of a span has at most 128 of a chunk's floats, so single precision does.
+GSG_INLINE void chunk_moments(const float *data, int64_t count, int64_t block, moments *out)
 {
-    float s[LANES] = {0}, q[LANES] = {0}, m[LANES];
-    for (int l = 0; l < width; l++)
-        m[l] = shift[l];
-    for (int64_t i = 0; i < count; i++)
-        for (int l = 0; l < width; l++) {
-            const float v = data[i * width + l] - m[l];
+    const int64_t whole = count / SPAN * SPAN, positions = count / block;
+    float s[SPAN] = {0}, q[SPAN] = {0}, m[SPAN];
+    double sum[LANES] = {0}, square[LANES] = {0};
+    for (int64_t i = 0; i < whole; i += SPAN)
+        for (int l = 0; l < SPAN; l++)
+            s[l] += data[i + l];
+    for (int64_t i = whole; i < count; i++)
+        s[i - whole] += data[i];
+    for (int l = 0; l < SPAN; l++)
+        sum[l & (block - 1)] += (double)s[l];
+    for (int l = 0; l < SPAN; l++) {
+        m[l] = (float)(sum[l & (block - 1)] / (double)positions);
+        s[l] = 0.0f;
+    }
+    for (int64_t i = 0; i < whole; i += SPAN)
+        for (int l = 0; l < SPAN; l++) {
+            const float v = data[i + l] - m[l];
             s[l] += v;
             q[l] += v * v;
         }
-    for (int l = 0; l < width; l++) {
-        sum[l] = s[l];
-        square[l] = q[l];
+    for (int64_t i = whole; i < count; i++) {
+        const float v = data[i] - m[i - whole];
+        s[i - whole] += v;
+        q[i - whole] += v * v;
     }
-}
-
-// The moments of one chunk of a blocked layout.
-GSG_INLINE void blocked_moments(const float *data, int64_t count, moments *out, int block)
-{
-    const float zero[LANES] = {0};
-    float sum[LANES] = {0}, square[LANES] = {0}, mean[LANES] = {0};
-    vector_sums(data, count, zero, sum, square, block);
-    for (int l = 0; l < block; l++)
-        mean[l] = sum[l] / (float)count;
-    vector_sums(data, count, mean, sum, square, block);
+    for (int l = 0; l < LANES; l++)
+        sum[l] = 0.0;
+    for (int l = 0; l < SPAN; l++) {
+        sum[l & (block - 1)] += (double)s[l];
+        square[l & (block - 1)] += (double)q[l];
+    }
     // What the rounded mean is off by is taken out again.
     for (int l = 0; l < LANES; l++) {
-        const double offset = (double)sum[l] / (double)count;
-        out->mean[l] = (double)mean[l] + offset;
-        out->square[l] = (double)square[l] - offset * (double)sum[l];
+        const double offset = sum[l] / (double)positions;
+        out->mean[l] = (l < block ? (double)m[l] : 0.0) + offset;
+        out->square[l] = square[l] - offset * sum[l];
     }
-}
-
-// Sums over lanes and what is left of a plain chunk behind its last whole vector.
-GSG_INLINE void plain_sums(const float *data, int64_t count, float shift, double *sum, double *square)
-{
-    float all[LANES], s[LANES], q[LANES];
-    for (int l = 0; l < LANES; l++)
-        all[l] = shift;
-    vector_sums(data, count / LANES, all, s, q, LANES);
-    for (int64_t i = count / LANES * LANES; i < count; i++) {
-        const float v = data[i] - shift;
-        s[i % LANES] += v;
-        q[i % LANES] += v * v;
-    }
-    *sum = *square = 0.0;
-    for (int l = 0; l < LANES; l++) {
-        *sum += (double)s[l];
-        *square += (double)q[l];
-    }
-}
-
-GSG_INLINE void plain_moments(const float *data, int64_t count, moments *out)
-{
-    double sum, square;
-    plain_sums(data, count, 0.0f, &sum, &square);
-    const float mean = (float)(sum / (double)count);
-    plain_sums(data, count, mean, &sum, &square);
-    out->mean[0] = (double)mean + sum / (double)count;
-    out->square[0] = square - sum / (double)count * sum;
 }
 
 // The moments of `count` positions.
@@ -97,14 +77,8 @@ static void part_moments(const float *data, int64_t count, int64_t block, moment
     *out = (moments){{0}, {0}};
     for (int64_t first = 0; first < count; first += step) {
         const int64_t some = count - first < step ? count - first : step;
-        const float *chunk = data + first * block;
-        moments m = {{0}, {0}};
-        if (block == 16)
-            blocked_moments(chunk, some, &m, 16);
-        else if (block == 8)
-            blocked_moments(chunk, some, &m, 8);
-        else
-            plain_moments(chunk, some, &m);
+        moments m;
+        chunk_moments(data + first * block, some * block, block, &m);
         merge(out, first, &m, some);
     }
 }
@@ -171,7 +145,7 @@ static genseg_status run_statistics(const gsg_kernel *self, const gsg_run *run, 
     const gsg_norm_kernel *k = (const gsg_norm_kernel *)self;
     gsg_norm_job job = {k, run, args, scratch};
     gsg_parallel(self->context, gsg_norm_part_count(k), 1, gather_moments, &job);
-    gsg_parallel(self->context, k->groups, 8, finish_groups, &job);
+    gsg_parallel(self->context, k->groups, gsg_norm_finish_grain(k), finish_groups, &job);
     gsg_norm_zero_pads(k, args[3], k->rows);
     gsg_norm_zero_pads(k, args[4], k->rows);
     return GENSEG_OK;
@@ -217,47 +191,30 @@ void gsg_norm_lanes_set(gsg_norm_lanes *lanes, const gsg_norm_kernel *k, float *
 {
     const float *mean = args[1], *rstd = args[2], *gamma = args[3], *beta = args[4];
     const int64_t row = k->rows > 1 ? n * k->row : 0;
-    for (int64_t l = 0; l < LANES; l++) {
-        const int64_t c = k->block == 1 ? g : g * k->block + l;
-        bool real = c < k->channels && (k->block == 1 || l < k->block);
+    for (int64_t l = 0; l < SPAN; l++) {
+        const int64_t c = g * k->block + (l & (k->block - 1));
+        bool real = c < k->channels;
         lanes->mean[l] = real ? mean[row + c] : 0.0f;
         lanes->a[l] = real ? rstd[row + c] * (gamma ? gamma[c] : 1.0f) : 0.0f;
         lanes->b[l] = real ? (beta ? beta[c] : 0.0f) - mean[row + c] * lanes->a[l] : 0.0f;
     }
 }
 
-// Values go through `v` because dst may be src, which would else hold up vectors.
-GSG_INLINE void apply_vectors(const float *src, float *dst, int64_t count, const gsg_norm_lanes *lanes, float slope,
-                              int width)
-{
-    float a[LANES], b[LANES], v[LANES];
-    for (int l = 0; l < width; l++) {
-        a[l] = lanes->a[l];
-        b[l] = lanes->b[l];
-    }
-    for (int64_t i = 0; i < count; i++) {
-        for (int l = 0; l < width; l++)
-            v[l] = src[i * width + l];
-        for (int l = 0; l < width; l++) {
-            const float y = v[l] * a[l] + b[l];
-            v[l] = y > 0.0f ? y : y * slope;
-        }
-        for (int l = 0; l < width; l++)
-            dst[i * width + l] = v[l];
-    }
-}
-
+// `count` floats; dst may be src.
 GSG_SIMD
-static void apply(const float *src, float *dst, int64_t count, const gsg_norm_lanes *lanes, float slope, int64_t block)
+static void apply(const float *src, float *dst, int64_t count, const gsg_norm_lanes *lanes, float slope)
 {
-    if (block == 16) {
-        apply_vectors(src, dst, count, lanes, slope, 16);
-    } else if (block == 8) {
-        apply_vectors(src, dst, count, lanes, slope, 8);
-    } else {
-        const int64_t whole = count / LANES * LANES;
-        apply_vectors(src, dst, count / LANES, lanes, slope, LANES);
-        apply_vectors(src + whole, dst + whole, count - whole, lanes, slope, 1);
+    const int64_t whole = count / SPAN * SPAN;
+    for (int64_t i = 0; i < whole; i += SPAN) {
+        GSG_IVDEP
+        for (int l = 0; l < SPAN; l++) {
+            const float y = src[i + l] * lanes->a[l] + lanes->b[l];
+            dst[i + l] = y > 0.0f ? y : y * slope;
+        }
+    }
+    for (int64_t i = whole; i < count; i++) {
+        const float y = src[i] * lanes->a[i - whole] + lanes->b[i - whole];
+        dst[i] = y > 0.0f ? y : y * slope;
     }
 }
 
@@ -270,7 +227,7 @@ static void apply_parts(int64_t begin, int64_t end, int32_t thread, void *arg)
         gsg_norm_lanes lanes;
         gsg_norm_lanes_set(&lanes, k, job->args, part.n, part.g);
         apply(gsg_norm_part_data(k, &k->src, job->args[0], part), gsg_norm_part_data(k, &k->dst, job->args[5], part),
-              part.count, &lanes, gsg_norm_slope(k), k->block);
+              part.count * k->block, &lanes, gsg_norm_slope(k));
     }
 }
 

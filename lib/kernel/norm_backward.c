@@ -5,14 +5,15 @@
 #include "kernel/norm_parts.h"
 
 #define LANES GSG_NORM_LANES
+#define SPAN GSG_NORM_SPAN
 
 typedef struct sums {
     double dy[LANES], product[LANES];
 } sums;
 
-// Of a group in a row of statistics: dx = a * dy + p * (x - mean) + q.
+// Of a group in a row of statistics, by lanes of a span: dx = a * dy + p * (x - mean) + q.
 typedef struct spread_lanes {
-    float p[LANES], q[LANES];
+    float p[SPAN], q[SPAN];
 } spread_lanes;
 
 // Scratch: the sums of all parts, then spread_lanes of (row, group).
@@ -21,53 +22,40 @@ static spread_lanes *spread_of(const gsg_norm_job *job, int64_t row, int64_t g)
     return (spread_lanes *)((sums *)job->scratch + gsg_norm_part_count(job->k)) + row * job->k->groups + g;
 }
 
-GSG_INLINE void sum_vectors(const float *src, const float *diff, int64_t count, const gsg_norm_lanes *lanes,
-                            float slope, float *dy, float *product, int width)
+// Adds the sums of one chunk of `count` floats.
+GSG_INLINE void chunk_sums(const float *src, const float *diff, int64_t count, const gsg_norm_lanes *lanes, float slope,
+                           int64_t block, sums *out)
 {
-    float a[LANES], b[LANES], mean[LANES], s[LANES], q[LANES];
-    for (int l = 0; l < width; l++) {
-        a[l] = lanes->a[l];
-        b[l] = lanes->b[l];
-        mean[l] = lanes->mean[l];
-        s[l] = q[l] = 0.0f;
-    }
-    for (int64_t i = 0; i < count; i++)
-        for (int l = 0; l < width; l++) {
-            const float x = src[i * width + l], d = diff[i * width + l];
-            const float passed = x * a[l] + b[l] > 0.0f ? d : d * slope;
-            s[l] += passed;
-            q[l] += passed * (x - mean[l]);
+    const int64_t whole = count / SPAN * SPAN;
+    float s[SPAN] = {0}, q[SPAN] = {0};
+    for (int64_t i = 0; i < whole; i += SPAN)
+        for (int l = 0; l < SPAN; l++) {
+            const float x = src[i + l], d = diff[i + l];
+            const float dy = x * lanes->a[l] + lanes->b[l] > 0.0f ? d : d * slope;
+            s[l] += dy;
+            q[l] += dy * (x - lanes->mean[l]);
         }
-    for (int l = 0; l < width; l++) {
-        dy[l] += s[l];
-        product[l] += q[l];
+    for (int64_t i = whole; i < count; i++) {
+        const int64_t l = i - whole;
+        const float dy = src[i] * lanes->a[l] + lanes->b[l] > 0.0f ? diff[i] : diff[i] * slope;
+        s[l] += dy;
+        q[l] += dy * (src[i] - lanes->mean[l]);
+    }
+    for (int l = 0; l < SPAN; l++) {
+        out->dy[l & (block - 1)] += (double)s[l];
+        out->product[l & (block - 1)] += (double)q[l];
     }
 }
 
+// The sums of `count` floats.
 GSG_SIMD
 static void part_sums(const float *src, const float *diff, int64_t count, const gsg_norm_lanes *lanes, float slope,
                       int64_t block, sums *out)
 {
-    const int64_t step = GSG_NORM_CHUNK / block;
     *out = (sums){{0}, {0}};
-    for (int64_t first = 0; first < count; first += step) {
-        const int64_t some = count - first < step ? count - first : step;
-        const float *x = src + first * block, *d = diff + first * block;
-        float dy[LANES] = {0}, product[LANES] = {0};
-        if (block == 16) {
-            sum_vectors(x, d, some, lanes, slope, dy, product, 16);
-        } else if (block == 8) {
-            sum_vectors(x, d, some, lanes, slope, dy, product, 8);
-        } else {
-            const int64_t whole = some / LANES * LANES;
-            sum_vectors(x, d, some / LANES, lanes, slope, dy, product, LANES);
-            sum_vectors(x + whole, d + whole, some - whole, lanes, slope, dy, product, 1);
-        }
-        for (int l = 0; l < LANES; l++) {
-            out->dy[block == 1 ? 0 : l] += (double)dy[l];
-            out->product[block == 1 ? 0 : l] += (double)product[l];
-        }
-    }
+    for (int64_t i = 0; i < count; i += GSG_NORM_CHUNK)
+        chunk_sums(src + i, diff + i, count - i < GSG_NORM_CHUNK ? count - i : GSG_NORM_CHUNK, lanes, slope, block,
+                   out);
 }
 
 // Last part first: what was written last is in the cache still.
@@ -80,8 +68,8 @@ static void gather_sums(int64_t begin, int64_t end, int32_t thread, void *arg)
         gsg_norm_lanes lanes;
         gsg_norm_lanes_set(&lanes, k, job->args, part.n, part.g);
         part_sums(gsg_norm_part_data(k, &k->src, job->args[0], part),
-                  gsg_norm_part_data(k, &k->diff_dst, job->args[5], part), part.count, &lanes, gsg_norm_slope(k),
-                  k->block, (sums *)job->scratch + i);
+                  gsg_norm_part_data(k, &k->diff_dst, job->args[5], part), part.count * k->block, &lanes,
+                  gsg_norm_slope(k), k->block, (sums *)job->scratch + i);
     }
 }
 
@@ -123,8 +111,10 @@ static void finish_groups(int64_t begin, int64_t end, int32_t thread, void *arg)
                 if (k->fixed)
                     continue;
                 const double a = r * (scale ? (double)scale[c + l] : 1.0);
-                spread->p[l] = (float)(-a * r * r * all.product[l] / count);
-                spread->q[l] = (float)(-a * all.dy[l] / count);
+                for (int64_t at = l; at < SPAN; at += k->block) {
+                    spread->p[at] = (float)(-a * r * r * all.product[l] / count);
+                    spread->q[at] = (float)(-a * all.dy[l] / count);
+                }
             }
         }
         for (int64_t l = 0; dgamma && l < real; l++)
@@ -134,46 +124,24 @@ static void finish_groups(int64_t begin, int64_t end, int32_t thread, void *arg)
     }
 }
 
-// Values go through `v` because dst may be diff, which would else hold up vectors.
-GSG_INLINE void spread_vectors(const float *src, const float *diff, float *dst, int64_t count,
-                               const gsg_norm_lanes *lanes, const spread_lanes *spread, float slope, int width)
-{
-    float a[LANES], b[LANES], mean[LANES], p[LANES], q[LANES], v[LANES];
-    for (int l = 0; l < width; l++) {
-        a[l] = lanes->a[l];
-        b[l] = lanes->b[l];
-        mean[l] = lanes->mean[l];
-        p[l] = spread->p[l];
-        q[l] = spread->q[l];
-    }
-    for (int64_t i = 0; i < count; i++) {
-        for (int l = 0; l < width; l++) {
-            const float x = src[i * width + l], d = diff[i * width + l];
-            const float dy = x * a[l] + b[l] > 0.0f ? d : d * slope;
-            v[l] = a[l] * dy + (p[l] * (x - mean[l]) + q[l]);
-        }
-        for (int l = 0; l < width; l++)
-            dst[i * width + l] = v[l];
-    }
-}
-
+// `count` floats; dst may be diff.
 GSG_SIMD
 static void spread_part(const float *src, const float *diff, float *dst, int64_t count, const gsg_norm_lanes *lanes,
-                        const spread_lanes *spread, float slope, int64_t block)
+                        const spread_lanes *spread, float slope)
 {
-    if (block == 16) {
-        spread_vectors(src, diff, dst, count, lanes, spread, slope, 16);
-    } else if (block == 8) {
-        spread_vectors(src, diff, dst, count, lanes, spread, slope, 8);
-    } else {
-        const int64_t whole = count / LANES * LANES;
-        spread_lanes all;
-        for (int l = 0; l < LANES; l++) {
-            all.p[l] = spread->p[0];
-            all.q[l] = spread->q[0];
+    const int64_t whole = count / SPAN * SPAN;
+    for (int64_t i = 0; i < whole; i += SPAN) {
+        GSG_IVDEP
+        for (int l = 0; l < SPAN; l++) {
+            const float x = src[i + l], d = diff[i + l];
+            const float dy = x * lanes->a[l] + lanes->b[l] > 0.0f ? d : d * slope;
+            dst[i + l] = lanes->a[l] * dy + (spread->p[l] * (x - lanes->mean[l]) + spread->q[l]);
         }
-        spread_vectors(src, diff, dst, count / LANES, lanes, &all, slope, LANES);
-        spread_vectors(src + whole, diff + whole, dst + whole, count - whole, lanes, &all, slope, 1);
+    }
+    for (int64_t i = whole; i < count; i++) {
+        const int64_t l = i - whole;
+        const float dy = src[i] * lanes->a[l] + lanes->b[l] > 0.0f ? diff[i] : diff[i] * slope;
+        dst[i] = lanes->a[l] * dy + (spread->p[l] * (src[i] - lanes->mean[l]) + spread->q[l]);
     }
 }
 
@@ -187,8 +155,8 @@ static void spread_parts(int64_t begin, int64_t end, int32_t thread, void *arg)
         gsg_norm_lanes_set(&lanes, k, job->args, part.n, part.g);
         spread_part(gsg_norm_part_data(k, &k->src, job->args[0], part),
                     gsg_norm_part_data(k, &k->diff_dst, job->args[5], part),
-                    gsg_norm_part_data(k, &k->dst, job->args[6], part), part.count, &lanes,
-                    spread_of(job, k->rows > 1 ? part.n : 0, part.g), gsg_norm_slope(k), k->block);
+                    gsg_norm_part_data(k, &k->dst, job->args[6], part), part.count * k->block, &lanes,
+                    spread_of(job, k->rows > 1 ? part.n : 0, part.g), gsg_norm_slope(k));
     }
 }
 
@@ -198,7 +166,7 @@ static genseg_status run_backward(const gsg_kernel *self, const gsg_run *run, fl
     const gsg_norm_kernel *k = (const gsg_norm_kernel *)self;
     gsg_norm_job job = {k, run, args, scratch};
     gsg_parallel(self->context, gsg_norm_part_count(k), 1, gather_sums, &job);
-    gsg_parallel(self->context, k->groups, 8, finish_groups, &job);
+    gsg_parallel(self->context, k->groups, gsg_norm_finish_grain(k), finish_groups, &job);
     gsg_parallel(self->context, gsg_norm_part_count(k), 1, spread_parts, &job);
     gsg_norm_zero_pads(k, args[7], 1);
     gsg_norm_zero_pads(k, args[8], 1);

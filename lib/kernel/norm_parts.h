@@ -7,7 +7,11 @@
 #include "core/parallel.h"
 #include "kernel/norm.h"
 
-#define GSG_NORM_LANES 16
+#define GSG_NORM_LANES 16 // channels of a group at most
+// Inner loops go over spans of this many floats: whole positions of any block, whose lane l is channel
+// l % block of the group. More than 16, because compilers unroll shorter loops first
+// and then turn to vectors across spans, by permutations; not more, because sums stay in registers.
+#define GSG_NORM_SPAN 32
 #define GSG_NORM_PART 32768 // floats of a part
 #define GSG_NORM_CHUNK 4096 // floats summed in single precision before they are added in double
 
@@ -53,13 +57,19 @@ GSG_INLINE float *gsg_norm_part_data(const gsg_norm_kernel *k, const gsg_desc *d
     return data + part.n * desc->batch_stride + (part.g * k->spatial + part.first) * k->block;
 }
 
-// y = a * x + b and the mean of the channels of one group; zero in the lanes that pad it. A plain
-// layout has one channel a group: it fills all lanes.
+// y = a * x + b and the mean for the lanes of a span; zero in the channels that pad a group.
 typedef struct gsg_norm_lanes {
-    float a[GSG_NORM_LANES], b[GSG_NORM_LANES], mean[GSG_NORM_LANES];
+    float a[GSG_NORM_SPAN], b[GSG_NORM_SPAN], mean[GSG_NORM_SPAN];
 } gsg_norm_lanes;
 
 void gsg_norm_lanes_set(gsg_norm_lanes *lanes, const gsg_norm_kernel *k, float *const *args, int64_t n, int64_t g);
+
+// Groups for one thread where parts are put together: that's less work than to wake a thread up.
+GSG_INLINE int64_t gsg_norm_finish_grain(const gsg_norm_kernel *k)
+{
+    return 1 + 1024 / (k->batch * k->parts);
+}
+
 // Slope of the activation, 1 without one.
 GSG_INLINE float gsg_norm_slope(const gsg_norm_kernel *k)
 {
