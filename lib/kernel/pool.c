@@ -11,6 +11,7 @@ typedef struct pool_kernel {
     int64_t block, groups;
     int64_t in[3], out[3]; // D, H, W
     int64_t kernel[3], stride[3], padding[3];
+    int64_t parts[2]; // independent ranges of outputs in D and H, for the gradient
     int64_t in_count, out_count;
 } pool_kernel;
 
@@ -129,13 +130,28 @@ GSG_INLINE void backward_window_block(const pool_kernel *k, const float *src, co
             }
 }
 
-GSG_INLINE void backward_plane_block(const pool_kernel *k, const float *src, const float *diff, float *out,
-                                     int64_t block)
+// Source positions first <= i < last of an axis that the windows of outputs begin <= o < end have for
+// themselves, gaps between windows included: those of all parts make up the whole axis.
+static void own_range(const pool_kernel *k, int axis, int64_t begin, int64_t end, int64_t *first, int64_t *last)
 {
-    for (int64_t i = 0; i < k->in_count * block; i++)
-        out[i] = 0.0f;
-    for (int64_t d = 0; d < k->out[0]; d++)
-        for (int64_t h = 0; h < k->out[1]; h++)
+    *first = begin == 0 ? 0 : begin * k->stride[axis] - k->padding[axis];
+    *last = end == k->out[axis] ? k->in[axis] : end * k->stride[axis] - k->padding[axis];
+}
+
+// Outputs begin <= (d, h) < end of one plane.
+GSG_INLINE void backward_part_block(const pool_kernel *k, const float *src, const float *diff, float *out,
+                                    const int64_t begin[2], const int64_t end[2], int64_t block)
+{
+    int64_t first[2], last[2];
+    for (int i = 0; i < 2; i++)
+        own_range(k, i, begin[i], end[i], &first[i], &last[i]);
+    for (int64_t d = first[0]; d < last[0]; d++) {
+        float *rows = out + (d * k->in[1] + first[1]) * k->in[2] * block;
+        for (int64_t i = 0; i < (last[1] - first[1]) * k->in[2] * block; i++)
+            rows[i] = 0.0f;
+    }
+    for (int64_t d = begin[0]; d < end[0]; d++)
+        for (int64_t h = begin[1]; h < end[1]; h++)
             for (int64_t w = 0; w < k->out[2]; w++) {
                 window v = find_window(k, d, h, w);
                 backward_window_block(k, src, diff + ((d * k->out[1] + h) * k->out[2] + w) * block, out, &v, block);
@@ -143,26 +159,29 @@ GSG_INLINE void backward_plane_block(const pool_kernel *k, const float *src, con
 }
 
 GSG_SIMD
-static void backward_plane(const pool_kernel *k, const float *src, const float *diff, float *out)
+static void backward_part(const pool_kernel *k, const float *src, const float *diff, float *out, const int64_t begin[2],
+                          const int64_t end[2])
 {
     if (k->block == 16)
-        backward_plane_block(k, src, diff, out, 16);
+        backward_part_block(k, src, diff, out, begin, end, 16);
     else if (k->block == 8)
-        backward_plane_block(k, src, diff, out, 8);
+        backward_part_block(k, src, diff, out, begin, end, 8);
     else
-        backward_plane_block(k, src, diff, out, 1);
+        backward_part_block(k, src, diff, out, begin, end, 1);
 }
 
-// Windows may overlap: one thread has a whole (sample, group of channels).
-static void backward_planes(int64_t begin, int64_t end, int32_t thread, void *arg)
+static void backward_parts(int64_t begin, int64_t end, int32_t thread, void *arg)
 {
     const job *j = arg;
     const pool_kernel *k = j->k;
+    const int64_t step[2] = {k->out[0] / k->parts[0], k->out[1] / k->parts[1]};
     for (int64_t i = begin; i < end; i++) {
-        const int64_t n = i / k->groups, g = i % k->groups;
-        backward_plane(k, j->args[0] + n * k->src.batch_stride + g * k->in_count * k->block,
-                       j->args[1] + n * k->dst.batch_stride + g * k->out_count * k->block,
-                       j->args[2] + n * k->diff_src.batch_stride + g * k->in_count * k->block);
+        const int64_t plane = i / (k->parts[0] * k->parts[1]), n = plane / k->groups, g = plane % k->groups;
+        const int64_t from[2] = {i / k->parts[1] % k->parts[0] * step[0], i % k->parts[1] * step[1]};
+        const int64_t to[2] = {from[0] + step[0], from[1] + step[1]};
+        backward_part(k, j->args[0] + n * k->src.batch_stride + g * k->in_count * k->block,
+                      j->args[1] + n * k->dst.batch_stride + g * k->out_count * k->block,
+                      j->args[2] + n * k->diff_src.batch_stride + g * k->in_count * k->block, from, to);
     }
 }
 
@@ -171,7 +190,8 @@ static genseg_status run_backward(const gsg_kernel *self, const gsg_run *run, fl
 {
     const pool_kernel *k = (const pool_kernel *)self;
     job j = {k, args};
-    gsg_parallel(self->context, k->src.shape.dims[0] * k->groups, 1, backward_planes, &j);
+    gsg_parallel(self->context, k->src.shape.dims[0] * k->groups * k->parts[0] * k->parts[1], k->parts[1] > 1 ? 4 : 1,
+                 backward_parts, &j);
     return GENSEG_OK;
 }
 
@@ -180,6 +200,15 @@ static genseg_status make(gsg_engine *engine, const gsg_pool *pool, const gsg_de
 {
     if (src->block != dst->block || (diff_src && diff_src->block != src->block))
         return gsg_error_set(err, GENSEG_ERROR_INTERNAL, "pooling between layouts %d and %d", src->block, dst->block);
+    gsg_shape shape;
+    genseg_status status = gsg_pool_shape(pool, src->shape, &shape, err);
+    if (status != GENSEG_OK)
+        return status;
+    if (!gsg_shape_equal(shape, dst->shape) || (diff_src && !gsg_shape_equal(src->shape, diff_src->shape))) {
+        char a[GSG_SHAPE_TEXT_SIZE], b[GSG_SHAPE_TEXT_SIZE];
+        return gsg_error_set(err, GENSEG_ERROR_SHAPE, "pooling of %s does not give %s", gsg_shape_text(src->shape, a),
+                             gsg_shape_text(dst->shape, b));
+    }
     pool_kernel *k = gsg_kernel_make(engine, sizeof *k, diff_src ? "max pool backward" : "max pool",
                                      diff_src ? run_backward : run_forward, err);
     if (!k)
@@ -197,9 +226,14 @@ static genseg_status make(gsg_engine *engine, const gsg_pool *pool, const gsg_de
         k->stride[i] = from < 0 ? 1 : pool->stride[from];
         k->padding[i] = from < 0 ? 0 : pool->padding[from];
     }
+    // Where windows don't overlap in D or H, each output there has its own source positions. In W they
+    // may overlap: a row of outputs is one thread's.
+    for (int32_t i = 0; i < 2; i++)
+        k->parts[i] = k->stride[i] >= k->kernel[i] ? k->out[i] : 1;
     k->in_count = gsg_shape_spatial(src->shape);
     k->out_count = gsg_shape_spatial(dst->shape);
-    k->base.bytes = 4.0 * (double)(src->shape.dims[0] * ((diff_src ? 2 : 1) * gsg_desc_dense(src) + gsg_desc_dense(dst)));
+    k->base.bytes =
+        4.0 * (double)(src->shape.dims[0] * ((diff_src ? 2 : 1) * gsg_desc_dense(src) + gsg_desc_dense(dst)));
     *kernel = &k->base;
     return GENSEG_OK;
 }

@@ -153,8 +153,7 @@ static genseg_status run_backward(const gsg_kernel *self, const gsg_run *run, fl
 {
     const resize_kernel *k = (const resize_kernel *)self;
     job j = {k, args};
-    gsg_parallel(self->context, k->src.shape.dims[0] * k->groups * k->axes[0].in * k->axes[1].in, 4, backward_rows,
-                 &j);
+    gsg_parallel(self->context, k->src.shape.dims[0] * k->groups * k->axes[0].in * k->axes[1].in, 4, backward_rows, &j);
     return GENSEG_OK;
 }
 
@@ -164,6 +163,12 @@ static genseg_status make(gsg_engine *engine, int32_t align_corners, const gsg_d
     if (src->block != dst->block)
         return gsg_error_set(err, GENSEG_ERROR_INTERNAL, "resampling between layouts %d and %d", src->block,
                              dst->block);
+    if (src->shape.ndim != dst->shape.ndim || src->shape.dims[0] != dst->shape.dims[0] ||
+        src->shape.dims[1] != dst->shape.dims[1]) {
+        char a[GSG_SHAPE_TEXT_SIZE], b[GSG_SHAPE_TEXT_SIZE];
+        return gsg_error_set(err, GENSEG_ERROR_SHAPE, "resampling of %s to %s", gsg_shape_text(src->shape, a),
+                             gsg_shape_text(dst->shape, b));
+    }
     resize_kernel *k = gsg_kernel_make(engine, sizeof *k, backward ? "resize backward" : "resize",
                                        backward ? run_backward : run_forward, err);
     if (!k)
