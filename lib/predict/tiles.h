@@ -1,4 +1,4 @@
-// Where the tiles of a volume lie, how they are blended, and in which order
+// Where the tiles of a volume lie, how they are blended and in which order
 // finished results leave. Tiles form a grid, so every axis is planned by itself.
 #ifndef GSG_PREDICT_TILES_H
 #define GSG_PREDICT_TILES_H
