@@ -1,0 +1,257 @@
+// genseg train: DATA in, the best model out. Everything that can be refused is refused
+// before the first step.
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <genseg/genseg.h>
+
+#include "commands.h"
+#include "tool_arguments.h"
+#include "tool_console.h"
+#include "tool_data.h"
+#include "tool_interrupt.h"
+#include "tool_output.h"
+
+static const char help[] =
+    "usage: genseg train DATA --out MODEL [options]\n"
+    "\n"
+    "Trains a U-Net on DATA and writes the model that was best on validation.\n"
+    "Ctrl-C ends the training and keeps that model.\n"
+    "\n"
+    "  -o, --out MODEL        file to write (.safetensors)\n"
+    "  --examples N           training cases (default: all but those for validation and testing)\n"
+    "  --val-examples M       validation cases (default: a fifth of the examples)\n"
+    "  --seed S               of the division of the cases and of all chance (default 1)\n"
+    "  --groups CHARS         cases with equal names before one of CHARS stay together (patients)\n"
+    "  --time 10m, --steps K  end of the training, whichever comes first (default 2000 steps)\n"
+    "  --patience N           end after N validations without a better one\n"
+    "  --validate-every N     steps between validations (default: a tenth of the time goes there)\n"
+    "  --segmenter NAME       unet2d or unet3d (default: as DATA is)\n"
+    "  --width W              channels of the first level (default 64 in 2-D, 16 in 3-D)\n"
+    "  --size 256x256         what the network sees at once (in 3-D 64x64x48)\n"
+    "  --batch B              images or patches a step (default 2)\n"
+    "  --lr R, --warmup N     learning rate; steps until it is reached\n"
+    "  --optimizer NAME       adam (default), adamw, rmsprop or sgd; --momentum P, --weight-decay P\n"
+    "  --schedule NAME        of the learning rate: cosine (default), plateau or constant\n"
+    "  --normalise NAME       percentile (default), zscore or none\n"
+    "  --symmetric AXES       axes along which a flipped image is as plausible, such as w or dhw\n"
+    "  --no-augment           train on the images as they are\n"
+    "  --class-weights        let rare classes count for more\n"
+    "  --foreground P         share of patches centred on foreground (default 0.33)\n"
+    "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
+    "  --threads T, --memory 4G          limits; a run that needs more memory is refused at once\n"
+    "  -q, --quiet            no progress\n"
+    "\n"
+    "example: genseg train scans/ --examples 40 --val-examples 10 --time 10m --out liver.safetensors\n";
+
+typedef struct train_arguments {
+    tool_common common;
+    data_arguments data;
+    split_arguments split;
+    genseg_trainer_options trainer;
+    tool_size size;
+    const char *out, *normalise;
+    bool no_augment, class_weights;
+} train_arguments;
+
+static bool parse(train_arguments *my, int argc, char **argv, int *first, int *code)
+{
+    static const char *const operands[] = {"DATA", NULL};
+    static const char *const segmenters[] = {"unet2d", "unet3d", NULL};
+    static const char *const optimizers[] = {"adam", "adamw", "rmsprop", "sgd", NULL};
+    static const char *const schedules[] = {"cosine", "plateau", "constant", NULL};
+    static const char *const normalisations[] = {"percentile", "zscore", "none", NULL};
+    static const tool_command command = {.name = "train", .help = help, .operands = operands};
+    genseg_trainer_options *trainer = &my->trainer;
+    const argument list[] = {
+        {.name = "out", .kind = ARGUMENT_TEXT, .target = &my->out, .letter = 'o'},
+        ARGUMENTS_COMMON(my->common),
+        ARGUMENTS_DATA(my->data),
+        ARGUMENTS_SPLIT(my->split),
+        {.name = "segmenter", .kind = ARGUMENT_CHOICE, .target = &trainer->segmenter, .choices = segmenters},
+        {.name = "optimizer", .kind = ARGUMENT_CHOICE, .target = &trainer->optimizer, .choices = optimizers},
+        {.name = "schedule", .kind = ARGUMENT_CHOICE, .target = &trainer->schedule, .choices = schedules},
+        {.name = "normalise", .kind = ARGUMENT_CHOICE, .target = &my->normalise, .choices = normalisations},
+        {.name = "time", .kind = ARGUMENT_DURATION, .target = &trainer->seconds},
+        {.name = "steps", .kind = ARGUMENT_COUNT, .target = &trainer->steps, .low = 1, .high = 1e15},
+        {.name = "width", .kind = ARGUMENT_COUNT, .target = &trainer->width, .low = 1, .high = 4096},
+        {.name = "size", .kind = ARGUMENT_SIZE, .target = &my->size},
+        {.name = "batch", .kind = ARGUMENT_COUNT, .target = &trainer->batch, .low = 1, .high = 65536},
+        {.name = "lr", .kind = ARGUMENT_REAL, .target = &trainer->lr, .low = 1e-12, .high = 1e3},
+        {.name = "momentum", .kind = ARGUMENT_REAL, .target = &trainer->momentum, .low = 0, .high = 0.9999},
+        {.name = "weight-decay", .kind = ARGUMENT_REAL, .target = &trainer->weight_decay, .low = 0, .high = 1},
+        {.name = "warmup", .kind = ARGUMENT_COUNT, .target = &trainer->warmup, .high = 1e15},
+        {.name = "patience", .kind = ARGUMENT_COUNT, .target = &trainer->patience, .low = 1, .high = 1e15},
+        {.name = "validate-every", .kind = ARGUMENT_COUNT, .target = &trainer->validate_every, .low = 1, .high = 1e15},
+        {.name = "foreground", .kind = ARGUMENT_REAL, .target = &trainer->foreground, .low = 0, .high = 1},
+        {.name = "symmetric", .kind = ARGUMENT_AXES, .target = &trainer->symmetric},
+        {.name = "no-augment", .kind = ARGUMENT_FLAG, .target = &my->no_augment},
+        {.name = "class-weights", .kind = ARGUMENT_FLAG, .target = &my->class_weights},
+        {.name = NULL},
+    };
+    if (!arguments_parse(&command, list, argc, argv, first, code))
+        return false;
+    if (!my->out) {
+        console_say("genseg train: --out MODEL is missing (see genseg train --help)");
+        *code = TOOL_USAGE;
+        return false;
+    }
+    trainer->augment = my->no_augment ? 0 : 1;
+    trainer->class_weights = my->class_weights;
+    if (my->normalise)
+        trainer->normalise = strcmp(my->normalise, "zscore") == 0 ? GENSEG_NORMALISE_ZSCORE
+                             : strcmp(my->normalise, "none") == 0 ? GENSEG_NORMALISE_NONE
+                                                                  : GENSEG_NORMALISE_PERCENTILE;
+    return true;
+}
+
+// --size must suit the network, whose dimensions are known once DATA is open.
+static bool set_size(console *to, train_arguments *my, const genseg_dataset *dataset)
+{
+    const char *name = my->trainer.segmenter;
+    int ndim = name ? (strcmp(name, "unet3d") == 0 ? 3 : 2) : genseg_dataset_ndim(dataset);
+    if (my->size.count == 0)
+        return true;
+    if (my->size.count != 1 && my->size.count != ndim) {
+        console_error(to, "--size has %d numbers, a %d-D network needs %s", my->size.count, ndim,
+                      ndim == 3 ? "depth x height x width, such as 64x64x48" : "height x width, such as 256x256");
+        return false;
+    }
+    for (int i = 0; i < 3; i++)
+        my->trainer.size[i] = i < 3 - ndim          ? 0
+                              : my->size.count == 1 ? my->size.value[0]
+                                                    : my->size.value[i - (3 - ndim)];
+    return true;
+}
+
+// An output that is one of the inputs would destroy it.
+static bool is_input(console *to, const char *out, const char *data, const genseg_dataset *dataset)
+{
+    int64_t cases = dataset ? genseg_dataset_size(dataset) : 0;
+    bool same = output_same_file(out, data);
+    for (int64_t i = 0; i < cases && !same; i++) {
+        const char *path = genseg_dataset_case_path(dataset, i);
+        same = path && output_same_file(out, path);
+    }
+    if (same)
+        console_error(to, "%s: is an input; give the model a name of its own", out);
+    return same;
+}
+
+static void say_plan(console *to, const train_arguments *my, genseg_context *context, const genseg_dataset *dataset,
+                     const genseg_trainer *trainer)
+{
+    char width[32] = "", size[80] = "", need[CONSOLE_BYTES_SIZE], limit[CONSOLE_BYTES_SIZE];
+    const genseg_trainer_options *options = &my->trainer;
+    data_counts counts = data_count(dataset);
+    if (options->width)
+        snprintf(width, sizeof width, ", width %lld", (long long)options->width);
+    if (options->size[1] && options->size[0])
+        snprintf(size, sizeof size, ", size %lldx%lldx%lld", (long long)options->size[0], (long long)options->size[1],
+                 (long long)options->size[2]);
+    else if (options->size[1])
+        snprintf(size, sizeof size, ", size %lldx%lld", (long long)options->size[1], (long long)options->size[2]);
+    console_note(to, "%s%s%s, batch %lld: %lld training, %lld validation, %lld test cases; %d channels, %d classes",
+                 options->segmenter                  ? options->segmenter
+                 : genseg_dataset_ndim(dataset) == 3 ? "unet3d"
+                                                     : "unet2d",
+                 width, size, (long long)options->batch, (long long)counts.train, (long long)counts.validation,
+                 (long long)counts.test, genseg_dataset_channels(dataset), genseg_dataset_classes(dataset));
+    console_note(to, "%d threads, %s of memory needed (%s%s)", genseg_context_threads(context),
+                 console_bytes(genseg_trainer_memory(trainer), need), my->common.memory ? "limit " : "no limit",
+                 my->common.memory ? console_bytes(my->common.memory, limit) : "");
+}
+
+static int32_t on_progress(const genseg_progress *progress, void *user)
+{
+    console_progress(user, progress);
+    return interrupt_asked();
+}
+
+static int save(console *to, const genseg_trainer *trainer, const char *path)
+{
+    genseg_segmenter *segmenter = NULL;
+    genseg_segmenter_info info = {.struct_size = sizeof info};
+    genseg_error err;
+    genseg_status status = genseg_trainer_segmenter(trainer, &segmenter, &err);
+    if (status == GENSEG_OK)
+        status = genseg_segmenter_save(segmenter, path, &err);
+    if (status == GENSEG_OK)
+        status = genseg_segmenter_describe(segmenter, &info, &err);
+    genseg_segmenter_free(segmenter);
+    if (status != GENSEG_OK)
+        return tool_failed(to, status, &err);
+    printf("%s: %s of step %lld", path, info.architecture, (long long)info.steps);
+    if (isfinite(info.validation_dice))
+        printf(", validation Dice %.4f", info.validation_dice);
+    printf("\n");
+    return TOOL_OK;
+}
+
+// After the run: whatever it ended with, a model that was trained is kept.
+static int finish(console *to, const genseg_trainer *trainer, const char *path, genseg_status status,
+                  const genseg_error *err)
+{
+    bool keep = status == GENSEG_OK || genseg_trainer_steps(trainer) > 0;
+    console_clear(to);
+    if (status != GENSEG_OK && status != GENSEG_ERROR_CANCELLED)
+        tool_failed(to, status, err);
+    if (status == GENSEG_ERROR_CANCELLED)
+        console_error(to,
+                      keep ? "stopped after %lld steps; the best model so far is kept"
+                           : "stopped after %lld steps: no model is written",
+                      (long long)genseg_trainer_steps(trainer));
+    else if (status != GENSEG_OK && keep)
+        console_error(to, "the best model before that is kept");
+    int code = keep ? save(to, trainer, path) : TOOL_OK;
+    if (status == GENSEG_OK || code != TOOL_OK)
+        return code;
+    return status == GENSEG_ERROR_CANCELLED ? TOOL_CANCELLED : TOOL_FAILED;
+}
+
+static int train(console *to, train_arguments *my, genseg_context *context, genseg_dataset *dataset)
+{
+    genseg_trainer *trainer = NULL;
+    genseg_error err;
+    genseg_status status = genseg_trainer_new(context, dataset, &my->trainer, &trainer, &err);
+    if (status != GENSEG_OK)
+        return tool_failed(to, status, &err);
+    say_plan(to, my, context, dataset, trainer);
+    interrupt_arm(trainer);
+    status = genseg_trainer_run(trainer, on_progress, to, &err);
+    int code = finish(to, trainer, my->out, status, &err);
+    interrupt_disarm();
+    genseg_trainer_free(trainer);
+    return code;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    train_arguments my = {.split = SPLIT_NOT_GIVEN};
+    genseg_dataset *dataset = NULL;
+    console to;
+    int first, code;
+    genseg_trainer_options_init(&my.trainer, sizeof my.trainer);
+    if (!parse(&my, argc, argv, &first, &code))
+        return code;
+    console_init(&to, my.common.quiet);
+    const char *data = argv[first];
+    if (is_input(&to, my.out, data, NULL) || !output_check_file(&to, my.out, OUTPUT_MODEL))
+        return TOOL_FAILED;
+    genseg_context *context = tool_context(&to, &my.common, my.split.seed, &to);
+    if (!context)
+        return TOOL_FAILED;
+    code = data_open(&to, context, data, &my.data, &dataset);
+    if (code == TOOL_OK && !set_size(&to, &my, dataset))
+        code = TOOL_USAGE;
+    if (code == TOOL_OK && is_input(&to, my.out, data, dataset))
+        code = TOOL_FAILED;
+    if (code == TOOL_OK)
+        code = data_divide(&to, dataset, &my.split);
+    if (code == TOOL_OK)
+        code = train(&to, &my, context, dataset);
+    genseg_dataset_free(dataset);
+    genseg_context_free(context);
+    return code;
+}
