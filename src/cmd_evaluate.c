@@ -255,10 +255,8 @@ static bool check_outputs(console *to, const evaluate_arguments *my, const char 
 int cmd_evaluate(int argc, char **argv)
 {
     evaluate_arguments my = {.split = SPLIT_NOT_GIVEN, .part = "test"};
-    genseg_segmenter *segmenter = NULL;
     console to;
     work all = {.to = &to, .my = &my};
-    genseg_error err;
     int first, code;
     genseg_predict_options_init(&my.predict, sizeof my.predict);
     genseg_metrics_options_init(&my.metrics, sizeof my.metrics);
@@ -269,9 +267,9 @@ int cmd_evaluate(int argc, char **argv)
     genseg_context *context = tool_context(&to, &my.common, my.split.seed, &to);
     if (!context)
         return TOOL_FAILED;
-    genseg_status status = genseg_segmenter_load(context, model, &segmenter, &err);
-    code = status == GENSEG_OK ? TOOL_OK : tool_failed(&to, status, &err);
-    if (code == TOOL_OK)
+    genseg_segmenter *segmenter = tool_load(&to, context, model);
+    code = TOOL_FAILED;
+    if (segmenter)
         code = data_open(&to, context, data, &my.data, &all.dataset);
     if (code == TOOL_OK && !check_outputs(&to, &my, model, data))
         code = TOOL_FAILED;

@@ -91,10 +91,8 @@ static int print_model(console *to, const genseg_segmenter *segmenter, const cha
 
 static int inspect_model(console *to, genseg_context *context, const char *path)
 {
-    genseg_segmenter *segmenter = NULL;
-    genseg_error err;
-    genseg_status status = genseg_segmenter_load(context, path, &segmenter, &err);
-    int code = status == GENSEG_OK ? print_model(to, segmenter, path) : tool_failed(to, status, &err);
+    genseg_segmenter *segmenter = tool_load(to, context, path);
+    int code = segmenter ? print_model(to, segmenter, path) : TOOL_FAILED;
     genseg_segmenter_free(segmenter);
     return code;
 }

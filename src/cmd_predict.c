@@ -317,8 +317,6 @@ static bool parse(predict_arguments *my, int argc, char **argv, int *first, int 
 int cmd_predict(int argc, char **argv)
 {
     predict_arguments my = {.out = NULL};
-    genseg_segmenter *segmenter = NULL;
-    genseg_error err;
     console to;
     int first, code;
     genseg_predict_options_init(&my.options, sizeof my.options);
@@ -328,9 +326,8 @@ int cmd_predict(int argc, char **argv)
     genseg_context *context = tool_context(&to, &my.common, -1, &to);
     if (!context)
         return TOOL_FAILED;
-    genseg_status status = genseg_segmenter_load(context, argv[first], &segmenter, &err);
-    code = status == GENSEG_OK ? predict(&to, segmenter, &my, argv[first], argc - first - 1, argv + first + 1)
-                               : tool_failed(&to, status, &err);
+    genseg_segmenter *segmenter = tool_load(&to, context, argv[first]);
+    code = segmenter ? predict(&to, segmenter, &my, argv[first], argc - first - 1, argv + first + 1) : TOOL_FAILED;
     genseg_segmenter_free(segmenter);
     genseg_context_free(context);
     return code;

@@ -142,24 +142,23 @@ static bool is_input(console *to, const char *out, const char *data, const gense
 static void say_plan(console *to, const train_arguments *my, genseg_context *context, const genseg_dataset *dataset,
                      const genseg_trainer *trainer)
 {
-    char width[32] = "", size[80] = "", need[CONSOLE_BYTES_SIZE], limit[CONSOLE_BYTES_SIZE];
-    const genseg_trainer_options *options = &my->trainer;
+    char size[80], need[CONSOLE_BYTES_SIZE], limit[CONSOLE_BYTES_SIZE];
+    genseg_segmenter_info info = {.struct_size = sizeof info};
     data_counts counts = data_count(dataset);
-    if (options->width)
-        snprintf(width, sizeof width, ", width %lld", (long long)options->width);
-    if (options->size[1] && options->size[0])
-        snprintf(size, sizeof size, ", size %lldx%lldx%lld", (long long)options->size[0], (long long)options->size[1],
-                 (long long)options->size[2]);
-    else if (options->size[1])
-        snprintf(size, sizeof size, ", size %lldx%lld", (long long)options->size[1], (long long)options->size[2]);
-    console_note(to, "%s%s%s, batch %lld: %lld training, %lld validation, %lld test cases; %d channels, %d classes",
-                 options->segmenter                  ? options->segmenter
-                 : genseg_dataset_ndim(dataset) == 3 ? "unet3d"
-                                                     : "unet2d",
-                 width, size, (long long)options->batch, (long long)counts.train, (long long)counts.validation,
-                 (long long)counts.test, genseg_dataset_channels(dataset), genseg_dataset_classes(dataset));
-    console_note(to, "%d threads, %s of memory needed (%s%s)", genseg_context_threads(context),
-                 console_bytes(genseg_trainer_memory(trainer), need), my->common.memory ? "limit " : "no limit",
+    if (genseg_trainer_describe(trainer, &info, NULL) != GENSEG_OK)
+        return;
+    if (info.ndim == 3)
+        snprintf(size, sizeof size, "%lldx%lldx%lld", (long long)info.size[0], (long long)info.size[1],
+                 (long long)info.size[2]);
+    else
+        snprintf(size, sizeof size, "%lldx%lld", (long long)info.size[1], (long long)info.size[2]);
+    console_note(to, "%s, width %lld, %s, batch %lld: %lld weights; %d channel%s, %d classes", info.architecture,
+                 (long long)info.width, size, (long long)my->trainer.batch, (long long)info.weights, info.channels,
+                 info.channels == 1 ? "" : "s", info.classes);
+    console_note(to, "%lld training and %lld validation cases, %lld left for testing; %d threads; memory %s (%s%s)",
+                 (long long)counts.train, (long long)counts.validation, (long long)counts.test,
+                 genseg_context_threads(context), console_bytes(genseg_trainer_memory(trainer), need),
+                 my->common.memory ? "limit " : "no limit",
                  my->common.memory ? console_bytes(my->common.memory, limit) : "");
 }
 

@@ -243,22 +243,24 @@ const char *arguments_nearest(const char *word, const char *const *names)
 
 static void say_unknown(const tool_command *command, const argument *list, const char *given)
 {
-    char word[LONGEST_WORD];
+    char word[LONGEST_WORD] = "";
     const char *names[MOST_OPTIONS + 2] = {"help"}, *nearest = NULL;
-    int count = 1;
-    for (const argument *option = list; option->name && count <= MOST_OPTIONS; option++)
-        names[count++] = option->name;
+    int count = 1, begins = 0;
     // Only "--word" or "--word=value" can be meant for something else.
-    if (strncmp(given, "--", 2) == 0) {
+    if (strncmp(given, "--", 2) == 0)
         snprintf(word, sizeof word, "%.*s", (int)strcspn(given + 2, "="), given + 2);
-        nearest = arguments_nearest(word, names);
+    for (const argument *option = list; option->name && count <= MOST_OPTIONS; option++) {
+        begins += *word && strncmp(option->name, word, strlen(word)) == 0;
+        names[count++] = option->name;
     }
-    if (nearest)
-        console_say("genseg %s: unknown or ambiguous option %s: is --%s meant? (see genseg %s --help)", command->name,
-                    given, nearest, command->name);
+    if (begins > 1)
+        console_say("genseg %s: %s can be one of several options: write it out (see genseg %s --help)", command->name,
+                    given, command->name);
+    else if (*word && (nearest = arguments_nearest(word, names)) != NULL)
+        console_say("genseg %s: unknown option %s: is --%s meant? (see genseg %s --help)", command->name, given,
+                    nearest, command->name);
     else
-        console_say("genseg %s: unknown or ambiguous option %s (see genseg %s --help)", command->name, given,
-                    command->name);
+        console_say("genseg %s: unknown option %s (see genseg %s --help)", command->name, given, command->name);
 }
 
 static bool check_operands(const tool_command *command, int argc, char **argv, int first)

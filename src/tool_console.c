@@ -15,6 +15,8 @@
 #define LINE_SIZE 1200
 #define REDRAW_SECONDS 0.1
 #define PLAIN_SECONDS 10.0
+// Small networks are validated many times a second.
+#define VALIDATED_SECONDS 1.0
 #define BAR_WIDTH 24
 // Carriage return, then erase to the end of the line.
 #define ERASE_LINE "\r\033[K"
@@ -134,14 +136,15 @@ const char *console_bytes(uint64_t bytes, char text[CONSOLE_BYTES_SIZE])
 
 // --- Progress ---
 
-// Part of the work that is done, or NaN. A run limited by time has no total.
+// Part of the work that is done, or NaN. A training may end by time before its steps are made, or
+// have no number of steps at all: what is left counts there.
 static double fraction_of(const genseg_progress *progress)
 {
     double fraction = NAN;
-    if (progress->total > 0)
-        fraction = (double)progress->done / (double)progress->total;
-    else if (progress->seconds_left >= 0.0 && progress->seconds + progress->seconds_left > 0.0)
+    if (progress->phase == GENSEG_PHASE_TRAIN && progress->seconds_left >= 0.0 && progress->seconds > 0.0)
         fraction = progress->seconds / (progress->seconds + progress->seconds_left);
+    else if (progress->total > 0)
+        fraction = (double)progress->done / (double)progress->total;
     return fraction < 0.0 ? 0.0 : fraction > 1.0 ? 1.0 : fraction;
 }
 
@@ -201,13 +204,19 @@ static void add_counts(line *to, const genseg_progress *progress)
         add(to, "/%lld", (long long)progress->total);
 }
 
+// Validation is a part of the training: its line goes on, with the cases added.
+static void add_validation(line *to, const genseg_progress *progress)
+{
+    add(to, "  validating %lld/%lld", (long long)progress->done, (long long)progress->total);
+}
+
 static void add_scores(line *to, const genseg_progress *progress)
 {
     char left[CONSOLE_TIME_SIZE];
     if (isfinite(progress->loss))
         add(to, "  loss %.4f", progress->loss);
     if (isfinite(progress->validation_dice))
-        add(to, "  Dice %.3f", progress->validation_dice);
+        add(to, "  val Dice %.3f", progress->validation_dice);
     if (isfinite(progress->best_dice))
         add(to, " (best %.3f)", progress->best_dice);
     if (progress->units_per_second > 0.0)
@@ -229,11 +238,15 @@ static size_t terminal_width(void)
 static void draw(console *to, const genseg_progress *progress)
 {
     line head = {.used = 0}, tail = {.used = 0}, all = {.used = 0};
-    double fraction = fraction_of(progress);
+    bool validating = progress->phase == GENSEG_PHASE_VALIDATE && to->training.struct_size;
+    const genseg_progress *main = validating ? &to->training : progress;
+    double fraction = fraction_of(main);
     size_t width = terminal_width();
-    add_head(&head, to, progress);
-    add_counts(&tail, progress);
-    add_scores(&tail, progress);
+    add_head(&head, to, main);
+    add_counts(&tail, main);
+    if (validating)
+        add_validation(&tail, progress);
+    add_scores(&tail, main);
     add(&all, "%s", head.text);
     if (isfinite(fraction) && head.used + tail.used + BAR_WIDTH + 4 < width) {
         int filled = (int)lround(fraction * BAR_WIDTH);
@@ -250,11 +263,12 @@ static void draw(console *to, const genseg_progress *progress)
 
 void console_progress(console *to, const genseg_progress *progress)
 {
-    bool validated = to->phase == GENSEG_PHASE_VALIDATE && progress->phase != GENSEG_PHASE_VALIDATE;
-    double time = now();
+    bool validated = to->phase == GENSEG_PHASE_VALIDATE && progress->phase == GENSEG_PHASE_TRAIN;
+    double time = now(), pause = to->terminal ? REDRAW_SECONDS : validated ? VALIDATED_SECONDS : PLAIN_SECONDS;
     to->phase = progress->phase;
-    if (to->quiet ||
-        (!(validated && !to->terminal) && time - to->drawn_at < (to->terminal ? REDRAW_SECONDS : PLAIN_SECONDS)))
+    if (progress->phase == GENSEG_PHASE_TRAIN)
+        to->training = *progress;
+    if (to->quiet || time - to->drawn_at < pause)
         return;
     to->drawn_at = time;
     if (to->terminal) {

@@ -10,12 +10,13 @@
 #include <genseg/base.h>
 
 typedef struct console {
-    bool terminal;    // stderr is one: progress is a line that is redrawn
-    bool quiet;       // nothing but warnings and errors
-    bool line_drawn;  // the redrawn line is on the screen
-    double drawn_at;  // seconds, when it was drawn or a plain line printed
-    int32_t phase;    // of the last progress seen
-    const char *what; // the file or case that is worked on, or NULL
+    bool terminal;            // stderr is one: progress is a line that is redrawn
+    bool quiet;               // nothing but warnings and errors
+    bool line_drawn;          // the redrawn line is on the screen
+    double drawn_at;          // seconds, when it was drawn or a plain line printed
+    int32_t phase;            // of the last progress seen
+    genseg_progress training; // the newest of that phase: validation is shown within it
+    const char *what;         // the file or case that is worked on, or NULL
 } console;
 
 void console_init(console *to, bool quiet);
@@ -33,7 +34,7 @@ void console_note(console *to, const char *format, ...) __attribute__((format(pr
 void console_log(int32_t level, const char *message, void *user);
 
 // Shows where work stands: on a terminal at most ten times a second, else a line every ten
-// seconds and after each validation.
+// seconds and after validations.
 void console_progress(console *to, const genseg_progress *progress);
 // Takes the progress line away.
 void console_clear(console *to);

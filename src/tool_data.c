@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "tool_output.h"
 
 #define PHANTOM "phantom"
 
@@ -37,6 +40,22 @@ genseg_context *tool_context(console *to, const tool_common *common, int64_t see
     if (status != GENSEG_OK)
         tool_failed(to, status, &err);
     return context;
+}
+
+genseg_segmenter *tool_load(console *to, genseg_context *context, const char *path)
+{
+    genseg_segmenter *segmenter = NULL;
+    genseg_error err;
+    if (output_is_folder(path) || (access(path, R_OK) == 0 && !output_is_model(path))) {
+        console_error(to, "%s: is %s, not a model of genseg train", path,
+                      output_is_folder(path) ? "a folder" : "some other file");
+        return NULL;
+    }
+    genseg_status status = genseg_segmenter_load(context, path, &segmenter, &err);
+    if (status == GENSEG_OK)
+        return segmenter;
+    tool_failed(to, status, &err);
+    return NULL;
 }
 
 // --- The embedded data set ---

@@ -50,6 +50,9 @@ int tool_failed(console *to, genseg_status status, const genseg_error *err);
 // NULL after a message. `seed` -1: the library's default. The console gets its warnings; NULL: nobody.
 genseg_context *tool_context(console *to, const tool_common *common, int64_t seed, console *warnings);
 
+// Loads a model file; NULL after a message. What is no model at all is told without the details.
+genseg_segmenter *tool_load(console *to, genseg_context *context, const char *path);
+
 // Is DATA the embedded data set rather than a path?
 bool data_is_phantom(const char *path);
 // Fills library options from the arguments.

@@ -88,6 +88,17 @@ GENSEG_API void genseg_trainer_free(genseg_trainer *trainer);
 GENSEG_API uint64_t genseg_trainer_memory(const genseg_trainer *trainer);
 
 /**
+ * What is being trained, with all that was left to the library: network, width, tile, grid.
+ * Steps and validation Dice are those of the best model so far.
+ * @param[out] info its struct_size says how much the caller knows; texts are static
+ * @return INVALID
+ * @threads exclusive
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_trainer_describe(const genseg_trainer *trainer, genseg_segmenter_info *info,
+                                                 genseg_error *err);
+
+/**
  * Trains until a limit is reached. After CANCELLED, or NUMERIC, the best model so far
  * is there, and another call goes on (from the best model after NUMERIC).
  * @param progress may be NULL; phases LOAD (cases), TRAIN (steps), VALIDATE (cases)

@@ -2,8 +2,10 @@
 #include "genseg/trainer.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "core/parallel.h"
+#include "genseg/version.h"
 #include "train/trainer.h"
 
 _Static_assert(GENSEG_AXIS_D == (int)GSG_AXIS_D && GENSEG_AXIS_H == (int)GSG_AXIS_H && GENSEG_AXIS_W == (int)GSG_AXIS_W,
@@ -57,6 +59,36 @@ void genseg_trainer_free(genseg_trainer *trainer)
 uint64_t genseg_trainer_memory(const genseg_trainer *trainer)
 {
     return trainer ? trainer->memory : 0;
+}
+
+genseg_status genseg_trainer_describe(const genseg_trainer *trainer, genseg_segmenter_info *info, genseg_error *err)
+{
+    genseg_status status = check_trainer(trainer, err);
+    if (status == GENSEG_OK && !info)
+        status = missing("info", err);
+    if (status != GENSEG_OK)
+        return status;
+    const gsg_preprocess *p = &trainer->preprocess;
+    genseg_segmenter_info full = {.struct_size = sizeof full,
+                                  .architecture = gsg_segmenter_architecture(&trainer->unet),
+                                  .version = GENSEG_VERSION_STRING,
+                                  .ndim = trainer->unet.spatial,
+                                  .channels = (int32_t)trainer->unet.channels,
+                                  .classes = trainer->dataset->classes,
+                                  .levels = trainer->unet.levels,
+                                  .width = trainer->unet.width,
+                                  .weights = gsg_params_values(trainer->params, 1),
+                                  .normalise = p->normalise,
+                                  .scale = p->scale,
+                                  .steps = trainer->best_step < 0 ? 0 : trainer->best_step,
+                                  .train_cases = trainer->train.count,
+                                  .validation_cases = trainer->validation.count,
+                                  .validation_dice = trainer->best_dice,
+                                  .seed = trainer->options.seed};
+    memcpy(full.size, p->size, sizeof full.size);
+    memcpy(full.spacing, p->spacing, sizeof full.spacing);
+    status = gsg_options_init(info, info->struct_size, &full, sizeof full);
+    return status == GENSEG_OK ? status : gsg_error_set(err, status, "info->struct_size is %zu", info->struct_size);
 }
 
 genseg_status genseg_trainer_run(genseg_trainer *trainer, genseg_progress_fn progress, void *user, genseg_error *err)

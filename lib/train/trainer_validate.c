@@ -86,11 +86,12 @@ genseg_status gsg_trainer_validate(genseg_trainer *trainer, gsg_error *err)
     gsg_schedule_observe(&trainer->schedule, trainer->dice);
     progress->state.validation_dice = trainer->dice;
     progress->state.best_dice = trainer->best_dice;
-    gsg_progress_now(progress);
     progress->state.phase = training.state.phase;
     progress->state.done = training.state.done;
     progress->state.total = training.state.total;
     progress->phase_begin = training.phase_begin;
     progress->phase_done = training.phase_done;
+    // Back in the training, where short steps between validations would never be told.
+    gsg_progress_now(progress);
     return GENSEG_OK;
 }
