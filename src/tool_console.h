@@ -16,6 +16,7 @@ typedef struct console {
     double drawn_at;          // seconds, when it was drawn or a plain line printed
     int32_t phase;            // of the last progress seen
     genseg_progress training; // the newest of that phase: validation is shown within it
+    uint64_t memory;          // limit that the user has set, 0 for none: named where memory is exhausted
     const char *what;         // the file or case that is worked on, or NULL
 } console;
 

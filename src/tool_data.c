@@ -17,7 +17,11 @@ int tool_failed(console *to, genseg_status status, const genseg_error *err)
         console_clear(to);
         return TOOL_CANCELLED;
     }
-    console_error(to, "%s", err->message);
+    char limit[CONSOLE_BYTES_SIZE];
+    if (status == GENSEG_ERROR_NOMEM && to->memory)
+        console_error(to, "%s; --memory allows %s in all", err->message, console_bytes(to->memory, limit));
+    else
+        console_error(to, "%s", err->message);
     return TOOL_FAILED;
 }
 
@@ -27,6 +31,7 @@ genseg_context *tool_context(console *to, const tool_common *common, int64_t see
     genseg_context *context = NULL;
     genseg_error err;
     genseg_context_options_init(&options, sizeof options);
+    to->memory = common->memory;
     options.threads = (int32_t)common->threads;
     options.memory_limit = common->memory;
     options.log_level = GENSEG_LOG_WARNING;
