@@ -108,8 +108,10 @@ static int32_t on_finding(const genseg_finding *finding, void *user)
     static const char *const names[] = {"", "note", "warning", "error"};
     findings *all = user;
     int32_t severity = finding->severity >= 1 && finding->severity <= 3 ? finding->severity : 0;
-    // Messages of failed calls name their file already.
-    bool named = !*finding->subject || strstr(finding->message, finding->subject);
+    // Messages of failed calls begin with their file already.
+    const char *found = *finding->subject ? strstr(finding->message, finding->subject) : finding->message;
+    const char *colon = strstr(finding->message, ": ");
+    bool named = !*finding->subject || (found && colon && found < colon);
     printf("%s: %s%s%s\n", names[severity], named ? "" : finding->subject, named ? "" : ": ", finding->message);
     if (*finding->remedy)
         printf("    remedy: %s\n", finding->remedy);
