@@ -57,8 +57,8 @@ static void make_plan(bench *b, genseg_context *context, const gsg_unet *unet, g
             counts[i] = b->params->items[i].kind == GSG_PARAM_STATISTIC ? 1 : b->params->items[i].layout.count;
         must(gsg_optimizer_new(context, &options, b->params->count, counts, &b->optimizer, &err), &err);
     }
-    gsg_plan_options options = {.outputs = &output, .output_count = 1, .gradients = gradients,
-                                .gradient_count = count, .params = index};
+    gsg_plan_options options = {
+        .outputs = &output, .output_count = 1, .gradients = gradients, .gradient_count = count, .params = index};
     must(gsg_plan_new(graph, &options, &b->plan, &err), &err);
     gsg_plan_set_sink(b->plan, update, b);
     gsg_graph_free(graph);
@@ -102,16 +102,21 @@ int main(int argc, char **argv)
     }
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("\npeak %.1f MB arena %.1f MB\n", (double)usage.ru_maxrss / 1024,
-           (double)gsg_plan_memory(b.plan) / 1048576);
+    printf("\npeak %.1f MB arena %.1f MB\n", (double)usage.ru_maxrss / 1024, (double)gsg_plan_memory(b.plan) / 1048576);
+    double flops = 0, seconds = 0;
     for (int32_t i = 0; argc > 8 && i < gsg_plan_steps(b.plan); i++) {
         gsg_plan_step step = gsg_plan_step_at(b.plan, i);
         char text[GSG_SHAPE_TEXT_SIZE];
-        if (step.runs)
+        if (step.runs) {
+            flops += step.flops;
+            seconds += step.seconds / (double)step.runs;
             printf("%8.2f ms %8.1f GFLOP/s %7.1f GB/s  %-18s %s\n", step.seconds / (double)step.runs * 1e3,
                    step.flops * (double)step.runs / step.seconds * 1e-9,
                    step.bytes * (double)step.runs / step.seconds * 1e-9, gsg_shape_text(step.shape, text), step.name);
+        }
     }
+    if (argc > 8)
+        printf("%.1f GFLOP in %.1f ms: %.0f GFLOP/s\n", flops * 1e-9, seconds * 1e3, flops / seconds * 1e-9);
     gsg_plan_free(b.plan);
     gsg_optimizer_free(b.optimizer);
     gsg_params_free(b.params);
