@@ -501,8 +501,8 @@ int64_t gsg_safetensors_find(const gsg_safetensors *file, const char *name)
     return -1;
 }
 
-genseg_status gsg_safetensors_read(const gsg_safetensors *file, const char *name, int32_t dtype, gsg_shape shape,
-                                   void *dst, gsg_error *err)
+genseg_status gsg_safetensors_check(const gsg_safetensors *file, const char *name, int32_t dtype, gsg_shape shape,
+                                    gsg_error *err)
 {
     const char *file_name = gsg_path_name(file->path);
     const int64_t index = gsg_safetensors_find(file, name);
@@ -516,9 +516,18 @@ genseg_status gsg_safetensors_read(const gsg_safetensors *file, const char *name
                              name, gsg_safetensors_dtype_name(e->dtype), gsg_shape_text(e->shape, have),
                              gsg_safetensors_dtype_name(dtype), gsg_shape_text(shape, want));
     }
+    return GENSEG_OK;
+}
+
+genseg_status gsg_safetensors_read(const gsg_safetensors *file, const char *name, int32_t dtype, gsg_shape shape,
+                                   void *dst, gsg_error *err)
+{
+    const genseg_status status = gsg_safetensors_check(file, name, dtype, shape, err);
+    if (status != GENSEG_OK)
+        return status;
     const int64_t bytes = tensor_bytes(dtype, shape);
     if (bytes > 0)
-        memcpy(dst, e->data, (size_t)bytes);
+        memcpy(dst, file->entries[gsg_safetensors_find(file, name)].data, (size_t)bytes);
     return GENSEG_OK;
 }
 

@@ -53,6 +53,9 @@ int64_t gsg_safetensors_count(const gsg_safetensors *file);
 // may be unaligned: copy from it.
 gsg_tensor_entry gsg_safetensors_entry(const gsg_safetensors *file, int64_t index);
 int64_t gsg_safetensors_find(const gsg_safetensors *file, const char *name); // -1 where absent
+// Is there a tensor `name` of that dtype and shape? As gsg_safetensors_read(), before room for it is had.
+genseg_status gsg_safetensors_check(const gsg_safetensors *file, const char *name, int32_t dtype, gsg_shape shape,
+                                    gsg_error *err);
 // Copies tensor `name` to dst. FORMAT where it is absent, SHAPE where its dtype
 // or shape is another; the message has both.
 genseg_status gsg_safetensors_read(const gsg_safetensors *file, const char *name, int32_t dtype, gsg_shape shape,

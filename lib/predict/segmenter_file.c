@@ -1,6 +1,7 @@
 // The model file: docs/formats/checkpoint.md. Weights under the names that the
 // widespread PyTorch U-Net gives them, the rest as JSON.
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "checkpoint/meta.h"
@@ -86,8 +87,8 @@ genseg_status gsg_segmenter_save(const genseg_segmenter *segmenter, const char *
     if (!entries)
         GSG_TRY(gsg_error_nomem(err, (size_t)params->count * sizeof *entries));
     for (int32_t i = 0; i < params->count; i++)
-        entries[i] = (gsg_tensor_entry){.name = params->items[i].name, .dtype = GENSEG_DTYPE_FLOAT32,
-                                        .shape = params->items[i].layout.shape};
+        entries[i] = (gsg_tensor_entry){
+            .name = params->items[i].name, .dtype = GENSEG_DTYPE_FLOAT32, .shape = params->items[i].layout.shape};
     GSG_TRY(describe(segmenter, &text, err));
     const gsg_tensor_note notes[] = {{"format", "pt"}, {GSG_META_NOTE, text}};
     GSG_TRY(gsg_safetensors_begin(&writer, context, path, entries, params->count, notes, 2, err));
@@ -172,8 +173,9 @@ static genseg_status get_labels(const gsg_meta *meta, const char *path, int64_t 
     GSG_TRY(gsg_meta_get_texts(meta, "labels.names", *classes, names, err));
     for (int64_t k = 0; k < *classes; k++) {
         if (wide[k] < INT32_MIN || wide[k] > INT32_MAX || (k > 0 && wide[k] <= wide[k - 1])) {
-            status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: label value %lld of class %lld is out of order or range",
-                                   path, (long long)wide[k], (long long)k);
+            status =
+                gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: label value %lld of class %lld is out of order or range",
+                              path, (long long)wide[k], (long long)k);
             goto done;
         }
         values[k] = (int32_t)wide[k];
@@ -194,6 +196,24 @@ static genseg_status get_provenance(const gsg_meta *meta, gsg_segmenter_parts *p
     GSG_TRY(gsg_meta_get_double(meta, "provenance.validation_dice", &from->validation_dice, err));
     GSG_TRY(gsg_meta_get_int(meta, "provenance.seed", INT64_MIN, INT64_MAX, &seed, err));
     from->seed = (uint64_t)seed;
+done:
+    return status;
+}
+
+// The first, the largest and the last weights. All others are between them, so once these are in the file, the
+// network's memory follows the file's size: a document that claims width 4096 is refused before room is made for it.
+static genseg_status check_extremes(const gsg_safetensors *file, const gsg_unet *unet, gsg_error *err)
+{
+    genseg_status status;
+    char name[64];
+    const int64_t deepest = unet->width << unet->levels;
+    const gsg_shape first = {unet->spatial + 2, {unet->width, unet->channels, 3, 3, 3}};
+    const gsg_shape largest = {unet->spatial + 2, {deepest, deepest, 3, 3, 3}};
+    const gsg_shape last = {unet->spatial + 2, {unet->outputs, unet->width, 1, 1, 1}};
+    snprintf(name, sizeof name, "down%d.maxpool_conv.1.double_conv.3.weight", (int)unet->levels);
+    GSG_TRY(gsg_safetensors_check(file, "inc.double_conv.0.weight", GENSEG_DTYPE_FLOAT32, first, err));
+    GSG_TRY(gsg_safetensors_check(file, name, GENSEG_DTYPE_FLOAT32, largest, err));
+    GSG_TRY(gsg_safetensors_check(file, "outc.conv.weight", GENSEG_DTYPE_FLOAT32, last, err));
 done:
     return status;
 }
@@ -239,6 +259,7 @@ genseg_status gsg_segmenter_load(genseg_context *context, const char *path, gens
     parts.classes = (int32_t)classes;
     parts.values = values;
     parts.names = names;
+    GSG_TRY(check_extremes(file, &parts.unet, err));
     GSG_TRY(gsg_unet_params(context, &parts.unet, &params, err));
     GSG_TRY(read_weights(file, params, err));
     GSG_TRY(gsg_segmenter_new(context, &parts, params, segmenter, err));
