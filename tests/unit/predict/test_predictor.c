@@ -9,6 +9,7 @@
 #include "data/resample.h"
 #include "faults.h"
 #include "graph/plan.h"
+#include "segmenter_model.h"
 
 static genseg_context *context_with(int32_t threads, uint64_t memory_limit)
 {
@@ -17,15 +18,6 @@ static genseg_context *context_with(int32_t threads, uint64_t memory_limit)
     genseg_context *context = NULL;
     ck_assert_int_eq(gsg_context_new(&options, &context, NULL), GENSEG_OK);
     return context;
-}
-
-static float hashed(uint64_t i)
-{
-    uint64_t x = (i + 1) * 0x9E3779B97F4A7C15u;
-    x ^= x >> 29;
-    x *= 0xBF58476D1CE4E5B9u;
-    x ^= x >> 32;
-    return (float)((double)(x >> 11) / 4503599627370496.0 - 1.0);
 }
 
 typedef struct scenario {
@@ -46,21 +38,6 @@ typedef struct setting {
     float *probability;
 } setting;
 
-static void randomise(gsg_params *params)
-{
-    // Default values give nearly constant logits; statistics away from 0 and 1 test the fold as well.
-    for (int32_t i = 0; i < params->count; i++) {
-        gsg_param *p = &params->items[i];
-        bool variance = strstr(p->name, "running_var") != NULL;
-        for (int64_t j = 0; p->layout.shape.ndim == 1 && j < p->layout.shape.dims[0]; j++)
-            p->data[j] =
-                variance ? 0.2f + 0.1f * hashed((uint64_t)j) : p->data[j] + 0.2f * hashed((uint64_t)(1000 * i + j));
-        bool head = strncmp(p->name, "outc.conv.", 10) == 0, bias = p->layout.shape.ndim == 1;
-        for (int64_t j = 0; head && j < p->layout.count; j++)
-            p->data[j] *= bias ? 0 : 8;
-    }
-}
-
 static genseg_status open_setting(genseg_context *context, const scenario *scene, setting *s, gsg_error *err)
 {
     genseg_status status = gsg_unet_new(context, &scene->unet, 7, &s->params, err);
@@ -68,7 +45,7 @@ static genseg_status open_setting(genseg_context *context, const scenario *scene
     gsg_volume_init(&s->volume, context);
     if (status != GENSEG_OK)
         return status;
-    randomise(s->params);
+    model_randomise(s->params);
     s->volume.ndim = scene->unet.spatial;
     s->volume.channels = (int32_t)scene->unet.channels;
     s->results = 1;
@@ -85,7 +62,7 @@ static genseg_status open_setting(genseg_context *context, const scenario *scene
         return gsg_error_nomem(err, (size_t)values);
     // Noise over a dark and a bright half, so that classes come in regions.
     for (int64_t i = 0; i < values; i++)
-        s->volume.image[i] = hashed((uint64_t)i) + (2 * (i % scene->volume[2]) < scene->volume[2] ? -2.0f : 2.0f);
+        s->volume.image[i] = model_noise((uint64_t)i) + (2 * (i % scene->volume[2]) < scene->volume[2] ? -2.0f : 2.0f);
     memset(s->labels, 0xEE, (size_t)s->results);
     memset(s->probability, 0xFF, (size_t)(s->results * s->classes) * sizeof(float));
     return GENSEG_OK;
