@@ -63,11 +63,14 @@ gsg_value gsg_op_dropout(gsg_graph *graph, gsg_value x, float p);
 gsg_value gsg_op_sum(gsg_graph *graph, gsg_value x, float constant);
 gsg_value gsg_op_mean(gsg_graph *graph, gsg_value x);
 gsg_value gsg_op_dot(gsg_graph *graph, gsg_value a, gsg_value b, float constant);
-// Losses: scalars; see kernel/loss.h. No gradient goes to `target` or `weights`; l1 and mse have one for both.
+// Losses: scalars; see kernel/loss.h. l1 and mse have a gradient for both sources, the others for logits, target and
+// sample_weights (a vector of one weight a sample, or GSG_NONE), not for the classes' `weights`.
 gsg_value gsg_op_l1(gsg_graph *graph, gsg_value a, gsg_value b);
 gsg_value gsg_op_mse(gsg_graph *graph, gsg_value a, gsg_value b);
-gsg_value gsg_op_cross_entropy(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value weights);
-gsg_value gsg_op_soft_dice(gsg_graph *graph, gsg_value logits, gsg_value target, const gsg_dice *dice);
+gsg_value gsg_op_cross_entropy(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value weights,
+                               gsg_value sample_weights);
+gsg_value gsg_op_soft_dice(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value sample_weights,
+                           const gsg_dice *dice);
 
 // Appends the reverse pass: gradients of sum_i <seed_i, output_i> with respect to `wrt`. A seed of
 // GSG_NONE is 1 for a scalar output. gradients[i] is GSG_NONE where wrt[i] has no influence.

@@ -26,8 +26,7 @@ gsg_value gsg_op_mean(gsg_graph *graph, gsg_value x)
 static bool check_pair(gsg_graph *graph, gsg_value a, gsg_value b, const char *op)
 {
     bool vectors = gsg_graph_ok(graph) && a >= 0 && b >= 0 && graph->values[a].role != GSG_ROLE_ACTIVATION &&
-                   graph->values[a].role == graph->values[b].role &&
-                   graph->values[a].floats == graph->values[b].floats;
+                   graph->values[a].role == graph->values[b].role && graph->values[a].floats == graph->values[b].floats;
     return vectors || gsg_graph_check_equal(graph, a, b, op);
 }
 
@@ -54,23 +53,39 @@ gsg_value gsg_op_mse(gsg_graph *graph, gsg_value a, gsg_value b)
     return reduction(graph, (gsg_node){.op = GSG_OP_MSE, .src_count = 2, .src = {a, b}});
 }
 
-gsg_value gsg_op_cross_entropy(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value weights)
+static bool check_samples(gsg_graph *graph, gsg_value logits, gsg_value sample_weights, const char *op)
 {
-    if (!gsg_graph_check_equal(graph, logits, target, "cross entropy"))
+    const int64_t samples = graph->values[logits].shape.dims[0];
+    if (sample_weights < 0 || (graph->values[sample_weights].role == GSG_ROLE_VECTOR &&
+                               gsg_shape_count(graph->values[sample_weights].shape) == samples))
+        return true;
+    gsg_graph_error(graph, GENSEG_ERROR_SHAPE, "%s: %lld weights for %lld samples", op,
+                    (long long)gsg_shape_count(graph->values[sample_weights].shape), (long long)samples);
+    return false;
+}
+
+gsg_value gsg_op_cross_entropy(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value weights,
+                               gsg_value sample_weights)
+{
+    if (!gsg_graph_check_equal(graph, logits, target, "cross entropy") ||
+        !check_samples(graph, logits, sample_weights, "cross entropy"))
         return GSG_NONE;
     const int64_t classes = graph->values[logits].shape.dims[1];
     if (weights >= 0 && gsg_shape_count(graph->values[weights].shape) != classes)
         return gsg_graph_error(graph, GENSEG_ERROR_SHAPE, "cross entropy: %lld weights for %lld classes",
                                (long long)gsg_shape_count(graph->values[weights].shape), (long long)classes);
-    return reduction(graph,
-                     (gsg_node){.op = GSG_OP_CROSS_ENTROPY, .src_count = 3, .src = {logits, target, weights}});
+    return reduction(
+        graph,
+        (gsg_node){.op = GSG_OP_CROSS_ENTROPY, .src_count = 4, .src = {logits, target, weights, sample_weights}});
 }
 
-gsg_value gsg_op_soft_dice(gsg_graph *graph, gsg_value logits, gsg_value target, const gsg_dice *dice)
+gsg_value gsg_op_soft_dice(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value sample_weights,
+                           const gsg_dice *dice)
 {
-    if (!gsg_graph_check_equal(graph, logits, target, "soft Dice"))
+    if (!gsg_graph_check_equal(graph, logits, target, "soft Dice") ||
+        !check_samples(graph, logits, sample_weights, "soft Dice"))
         return GSG_NONE;
-    gsg_node node = {.op = GSG_OP_SOFT_DICE, .src_count = 2, .src = {logits, target}};
+    gsg_node node = {.op = GSG_OP_SOFT_DICE, .src_count = 3, .src = {logits, target, sample_weights}};
     node.dice = *dice;
     return reduction(graph, node);
 }
@@ -116,21 +131,29 @@ static void differentiate_difference(gsg_graph *graph, const gsg_node *node, con
         diff_src[1] = backward(graph, &swapped, op, diff_dst[0]);
 }
 
-// Targets and weights are data: a gradient for them is refused rather than left out silently.
+// The weights of classes are data: a gradient for them is refused rather than left out silently.
 static void differentiate_loss(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst, const bool *need,
                                gsg_value *diff_src)
 {
-    if (need[1] || (node->src_count > 2 && need[2])) {
-        gsg_graph_error(graph, GENSEG_ERROR_UNSUPPORTED, "%s has no gradient for target or weights",
+    const int32_t entropy = node->op == GSG_OP_CROSS_ENTROPY, last = node->src_count - 1;
+    if (entropy && need[2]) {
+        gsg_graph_error(graph, GENSEG_ERROR_UNSUPPORTED, "%s has no gradient for the weights of classes",
                         gsg_operation_of(node->op)->name);
         return;
     }
-    gsg_op op = node->op == GSG_OP_CROSS_ENTROPY ? GSG_OP_CROSS_ENTROPY_BACKWARD : GSG_OP_SOFT_DICE_BACKWARD;
-    diff_src[0] = backward(graph, node, op, diff_dst[0]);
+    gsg_node back = *node;
+    back.op = entropy ? GSG_OP_CROSS_ENTROPY_BACKWARD : GSG_OP_SOFT_DICE_BACKWARD;
+    back.src[back.src_count++] = diff_dst[0];
+    back.dst_count = 3;
+    const int32_t sources[3] = {0, 1, last};
+    for (int i = 0; i < 3; i++)
+        diff_src[sources[i]] = back.dst[i] = need[sources[i]] ? gsg_graph_like(graph, node->src[sources[i]]) : GSG_NONE;
+    gsg_graph_append(graph, &back);
 }
 
 #define SRC(i) (&c->descs[node->src[i]])
 #define DST(i) (&c->descs[node->dst[i]])
+#define WANTED(i) (node->dst[i] >= 0 ? DST(i) : NULL)
 
 static genseg_status compile_sum(const gsg_compile *c, const gsg_node *node, gsg_kernel **kernel, gsg_error *err)
 {
@@ -177,7 +200,7 @@ static genseg_status compile_ce(const gsg_compile *c, const gsg_node *node, gsg_
 static genseg_status compile_ce_backward(const gsg_compile *c, const gsg_node *node, gsg_kernel **kernel,
                                          gsg_error *err)
 {
-    return gsg_cross_entropy_backward_new(c->engine, SRC(0), SRC(1), DST(0), kernel, err);
+    return gsg_cross_entropy_backward_new(c->engine, SRC(0), SRC(1), WANTED(0), WANTED(1), kernel, err);
 }
 
 static genseg_status compile_dice(const gsg_compile *c, const gsg_node *node, gsg_kernel **kernel, gsg_error *err)
@@ -188,23 +211,21 @@ static genseg_status compile_dice(const gsg_compile *c, const gsg_node *node, gs
 static genseg_status compile_dice_backward(const gsg_compile *c, const gsg_node *node, gsg_kernel **kernel,
                                            gsg_error *err)
 {
-    return gsg_dice_backward_new(c->engine, &node->dice, SRC(0), SRC(1), DST(0), kernel, err);
+    return gsg_dice_backward_new(c->engine, &node->dice, SRC(0), SRC(1), WANTED(0), WANTED(1), kernel, err);
 }
 
 const gsg_operation gsg_operation_sum = {.name = "sum", .differentiate = differentiate_sum, .compile = compile_sum};
 const gsg_operation gsg_operation_fill = {.name = "fill", .compile = compile_fill};
 const gsg_operation gsg_operation_dot = {.name = "dot", .differentiate = differentiate_dot, .compile = compile_dot};
-const gsg_operation gsg_operation_l1 = {.name = "l1", .differentiate = differentiate_difference,
-                                        .compile = compile_l1};
+const gsg_operation gsg_operation_l1 = {.name = "l1", .differentiate = differentiate_difference, .compile = compile_l1};
 const gsg_operation gsg_operation_l1_backward = {.name = "l1 backward", .compile = compile_l1_backward};
-const gsg_operation gsg_operation_mse = {.name = "mse", .differentiate = differentiate_difference,
-                                         .compile = compile_mse};
+const gsg_operation gsg_operation_mse = {
+    .name = "mse", .differentiate = differentiate_difference, .compile = compile_mse};
 const gsg_operation gsg_operation_mse_backward = {.name = "mse backward", .compile = compile_mse_backward};
-const gsg_operation gsg_operation_cross_entropy = {.name = "cross entropy", .differentiate = differentiate_loss,
-                                                   .compile = compile_ce};
+const gsg_operation gsg_operation_cross_entropy = {
+    .name = "cross entropy", .differentiate = differentiate_loss, .compile = compile_ce};
 const gsg_operation gsg_operation_cross_entropy_backward = {.name = "cross entropy backward",
                                                             .compile = compile_ce_backward};
-const gsg_operation gsg_operation_soft_dice = {.name = "soft Dice", .differentiate = differentiate_loss,
-                                               .compile = compile_dice};
-const gsg_operation gsg_operation_soft_dice_backward = {.name = "soft Dice backward",
-                                                        .compile = compile_dice_backward};
+const gsg_operation gsg_operation_soft_dice = {
+    .name = "soft Dice", .differentiate = differentiate_loss, .compile = compile_dice};
+const gsg_operation gsg_operation_soft_dice_backward = {.name = "soft Dice backward", .compile = compile_dice_backward};

@@ -73,7 +73,13 @@ gsg_value gsg_nn_conv_norm(gsg_graph *graph, const char *name, int32_t index, gs
 
 gsg_value gsg_nn_segmentation_loss(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value weights)
 {
+    return gsg_nn_weighted_loss(graph, logits, target, weights, GSG_NONE);
+}
+
+gsg_value gsg_nn_weighted_loss(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value weights,
+                               gsg_value sample_weights)
+{
     gsg_dice dice = {.background = 1, .smooth = 1e-5f};
-    return gsg_op_add(graph, gsg_op_cross_entropy(graph, logits, target, weights),
-                      gsg_op_soft_dice(graph, logits, target, &dice));
+    return gsg_op_add(graph, gsg_op_cross_entropy(graph, logits, target, weights, sample_weights),
+                      gsg_op_soft_dice(graph, logits, target, sample_weights, &dice));
 }

@@ -22,5 +22,9 @@ gsg_conv gsg_nn_square(int32_t spatial, int64_t kernel, int64_t stride, int64_t 
 
 // Cross entropy + soft Dice over all classes and the batch, from logits; weights: of the classes, or GSG_NONE.
 gsg_value gsg_nn_segmentation_loss(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value weights);
+// The same with a weight for each sample (vector (N), not negative: kernel/loss.h), differentiable in logits, target
+// and sample_weights. All weights 1: the same loss; all 0: 0.
+gsg_value gsg_nn_weighted_loss(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value weights,
+                               gsg_value sample_weights);
 
 #endif

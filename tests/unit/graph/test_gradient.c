@@ -62,7 +62,8 @@ static gsg_value normalise(gsg_graph *g, gsg_value x, const char *name, int32_t 
 static gsg_value loss(gsg_graph *g, gsg_value logits, gsg_value target)
 {
     gsg_dice dice = {.smooth = 1e-5f, .background = 1};
-    return gsg_op_add(g, gsg_op_cross_entropy(g, logits, target, GSG_NONE), gsg_op_soft_dice(g, logits, target, &dice));
+    return gsg_op_add(g, gsg_op_cross_entropy(g, logits, target, GSG_NONE, GSG_NONE),
+                      gsg_op_soft_dice(g, logits, target, GSG_NONE, &dice));
 }
 
 // A U-Net of one level; `wide` channels at the top.

@@ -56,6 +56,7 @@ typedef struct loss {
     int32_t dice;
     gsg_dice options;
     const float *weights;
+    const float *samples; // weights of the samples
 } loss;
 
 static float forward(const loss *l, const operand *logits, const operand *target, gsg_engine *on)
@@ -65,27 +66,42 @@ static float forward(const loss *l, const operand *logits, const operand *target
     genseg_status status;
     if (l->dice) {
         status = gsg_dice_forward_new(on, &l->options, &logits->desc, &target->desc, &kernel, &err);
-        kernel_run(status, kernel, &no_run, (float *[]){logits->data, target->data, &value}, &err);
+        kernel_run(status, kernel, &no_run, (float *[]){logits->data, target->data, (float *)l->samples, &value}, &err);
     } else {
         status = gsg_cross_entropy_forward_new(on, &logits->desc, &target->desc, &kernel, &err);
-        kernel_run(status, kernel, &no_run, (float *[]){logits->data, target->data, (float *)l->weights, &value}, &err);
+        kernel_run(status, kernel, &no_run,
+                   (float *[]){logits->data, target->data, (float *)l->weights, (float *)l->samples, &value}, &err);
     }
     return value;
+}
+
+// diff_target and diff_samples may be NULL.
+static void backward_all(const loss *l, const operand *logits, const operand *target, float diff_loss, operand *diff,
+                         operand *diff_target, float *diff_samples, gsg_engine *on)
+{
+    gsg_kernel *kernel = NULL;
+    genseg_status status;
+    const gsg_desc *own = diff ? &diff->desc : NULL, *of_target = diff_target ? &diff_target->desc : NULL;
+    float *out = diff ? diff->data : NULL, *out_target = diff_target ? diff_target->data : NULL;
+    float *weights = (float *)l->weights, *samples_of = (float *)l->samples;
+    if (l->dice) {
+        status = gsg_dice_backward_new(on, &l->options, &logits->desc, &target->desc, own, of_target, &kernel, &err);
+        kernel_run(status, kernel, &no_run,
+                   (float *[]){logits->data, target->data, samples_of, &diff_loss, out, out_target, diff_samples},
+                   &err);
+    } else {
+        status = gsg_cross_entropy_backward_new(on, &logits->desc, &target->desc, own, of_target, &kernel, &err);
+        kernel_run(status, kernel, &no_run,
+                   (float *[]){logits->data, target->data, weights, samples_of, &diff_loss, out, out_target,
+                               diff_samples},
+                   &err);
+    }
 }
 
 static void backward(const loss *l, const operand *logits, const operand *target, float diff_loss, operand *diff,
                      gsg_engine *on)
 {
-    gsg_kernel *kernel = NULL;
-    genseg_status status;
-    if (l->dice) {
-        status = gsg_dice_backward_new(on, &l->options, &logits->desc, &target->desc, &diff->desc, &kernel, &err);
-        kernel_run(status, kernel, &no_run, (float *[]){logits->data, target->data, &diff_loss, diff->data}, &err);
-    } else {
-        status = gsg_cross_entropy_backward_new(on, &logits->desc, &target->desc, &diff->desc, &kernel, &err);
-        kernel_run(status, kernel, &no_run,
-                   (float *[]){logits->data, target->data, (float *)l->weights, &diff_loss, diff->data}, &err);
-    }
+    backward_all(l, logits, target, diff_loss, diff, NULL, NULL, on);
 }
 
 START_TEST(losses_as_pytorch)
@@ -136,12 +152,12 @@ static const struct {
     {5, 1, {0}},
     {20, 0, {0}},
     {64, 1, {0}},
-    {1, 0, {1, {0, 0, 1e-5f, 0}, NULL}},
-    {1, 1, {1, {1, 0, 1e-5f, 0}, NULL}},
-    {2, 0, {1, {0, 0, 1e-5f, 0}, NULL}},
-    {3, 1, {1, {1, 1, 1e-5f, 0}, NULL}},
-    {16, 0, {1, {1, 0, 1.0f, 0}, NULL}},
-    {20, 1, {1, {0, 1, 1e-5f, 0}, NULL}},
+    {1, 0, {1, {0, 0, 1e-5f, 0}, NULL, NULL}},
+    {1, 1, {1, {1, 0, 1e-5f, 0}, NULL, NULL}},
+    {2, 0, {1, {0, 0, 1e-5f, 0}, NULL, NULL}},
+    {3, 1, {1, {1, 1, 1e-5f, 0}, NULL, NULL}},
+    {16, 0, {1, {1, 0, 1.0f, 0}, NULL, NULL}},
+    {20, 1, {1, {0, 1, 1e-5f, 0}, NULL, NULL}},
 };
 #define CHECKS (int)(sizeof checks / sizeof checks[0])
 
@@ -183,33 +199,117 @@ START_TEST(gradients_by_finite_differences)
 }
 END_TEST
 
+START_TEST(gradients_of_target_and_samples_by_finite_differences)
+{
+    gsg_shape shape = shape4(3, checks[_i].classes, 5, 7);
+    int64_t count = gsg_shape_count(shape);
+    float *z = samples(count, 1, 2.0), *t = make_target(shape, 1), *g = malloc((size_t)count * sizeof *g);
+    float *only = malloc((size_t)count * sizeof *only), *moved = malloc((size_t)count * sizeof *moved);
+    float weights[64], v[16] = {0.3f, 1.7f, 0.6f}, dv[16], dv_only[16], ones[16];
+    for (int c = 0; c < 64; ++c)
+        weights[c] = (float)(sample(c, 5) * 0.5 + 1.0);
+    loss l = checks[_i].loss;
+    l.weights = l.dice ? NULL : weights;
+    operand logits = operand_of(shape, 16, 0, z), target = operand_of(shape, 8, 16, t);
+    operand diff = operand_new(shape, 16, 0), dt = operand_new(shape, 8, 32);
+
+    // Weights of 1 are none; no weight, no loss.
+    double plain = (double)forward(&l, &logits, &target, engine);
+    for (int n = 0; n < 16; ++n)
+        ones[n] = 1.0f;
+    l.samples = ones;
+    check_near((double)forward(&l, &logits, &target, engine), plain, 1e-6 * plain, "weights of 1", _i);
+    l.samples = &v[3];
+    ck_assert(forward(&l, &logits, &target, engine) == 0.0f);
+    l.samples = v;
+
+    backward_all(&l, &logits, &target, 1.0f, &diff, &dt, dv, engine);
+    operand_get(&diff, g);
+    backward_all(&l, &logits, &target, 1.0f, NULL, NULL, dv_only, engine);
+    ck_assert_mem_eq(dv, dv_only, sizeof dv);
+    for (int n = 3; n < 16; ++n)
+        ck_assert(dv[n] == 0.0f);
+    for (int which = 0; which < 3; ++which) {
+        // Along the gradient of logits, of the target, of the weights.
+        double norm = 0.0, ends[2];
+        const float *from = which ? t : z, *along = g;
+        if (which == 1) {
+            operand_get(&dt, g);
+            operand again = operand_new(shape, 8, 32);
+            backward_all(&l, &logits, &target, 1.0f, NULL, &again, NULL, engine);
+            operand_get(&again, only);
+            ck_assert_mem_eq(g, only, (size_t)count * sizeof *g);
+            operand_free(&again);
+        } else if (which == 2) {
+            from = v;
+            along = dv;
+        }
+        int64_t length = which == 2 ? 3 : count;
+        for (int64_t i = 0; i < length; ++i)
+            norm += (double)along[i] * (double)along[i];
+        norm = sqrt(norm);
+        ck_assert(norm > 0.0);
+        for (int k = 0; k < 2; ++k) {
+            double step = which == 1 ? 0.05 : 0.1;
+            for (int64_t i = 0; i < length; ++i)
+                moved[i] = (float)((double)from[i] + (k ? -step : step) * (double)along[i] / norm);
+            if (which < 2)
+                operand_set(which ? &target : &logits, moved);
+            loss at = l;
+            at.samples = which == 2 ? moved : v;
+            ends[k] = (double)forward(&at, &logits, &target, engine) / (2.0 * step);
+        }
+        check_near(ends[0] - ends[1], norm, 1e-3 * norm, "derivative", which);
+        operand_set(&logits, z);
+        operand_set(&target, t);
+    }
+    operand_free(&logits);
+    operand_free(&target);
+    operand_free(&diff);
+    operand_free(&dt);
+    free(z);
+    free(t);
+    free(g);
+    free(only);
+    free(moved);
+}
+END_TEST
+
 // Several chunks of several samples, so that threads share the work.
 START_TEST(one_and_two_threads_agree_bit_for_bit)
 {
     gsg_shape shape = gsg_shape_make(5, (int64_t[]){2, checks[_i].classes > 5 ? 5 : checks[_i].classes, 9, 31, 37});
     int64_t count = gsg_shape_count(shape);
     float *z = samples(count, 1, 5.0), *t = make_target(shape, checks[_i].soft);
-    float *out[2] = {malloc((size_t)count * sizeof(float)), malloc((size_t)count * sizeof(float))}, value[2];
+    float *out[4], value[2], v[2] = {0.5f, 2.0f}, dv[2][16];
+    for (int k = 0; k < 4; ++k)
+        out[k] = malloc((size_t)count * sizeof(float));
+    loss l = checks[_i].loss;
+    l.samples = v;
     operand logits = operand_of(shape, 16, 0, z), target = operand_of(shape, 16, 0, t);
     for (int k = 0; k < 2; ++k) {
         genseg_context *other = context_of(k + 1);
         gsg_engine *on = engine_of(other);
-        operand diff = operand_new(shape, 16, 0);
-        value[k] = forward(&checks[_i].loss, &logits, &target, on);
-        backward(&checks[_i].loss, &logits, &target, 1.0f, &diff, on);
+        operand diff = operand_new(shape, 16, 0), dt = operand_new(shape, 16, 0);
+        value[k] = forward(&l, &logits, &target, on);
+        backward_all(&l, &logits, &target, 1.0f, &diff, &dt, dv[k], on);
         operand_get(&diff, out[k]);
+        operand_get(&dt, out[2 + k]);
         operand_free(&diff);
+        operand_free(&dt);
         gsg_engine_free(on);
         gsg_context_release(other);
     }
     ck_assert_mem_eq(&value[0], &value[1], sizeof *value);
     ck_assert_mem_eq(out[0], out[1], (size_t)count * sizeof(float));
+    ck_assert_mem_eq(out[2], out[3], (size_t)count * sizeof(float));
+    ck_assert_mem_eq(dv[0], dv[1], sizeof dv[0]);
     operand_free(&logits);
     operand_free(&target);
     free(z);
     free(t);
-    free(out[0]);
-    free(out[1]);
+    for (int k = 0; k < 4; ++k)
+        free(out[k]);
 }
 END_TEST
 
@@ -227,7 +327,7 @@ START_TEST(non_finite_logits_are_not_hidden)
                 loss l = {0};
                 ck_assert(!isfinite(forward(&l, &logits, &target, engine)));
                 if (isnan(bad[k])) {
-                    l = (loss){1, {0, 1, 1e-5f, 0}, NULL};
+                    l = (loss){1, {0, 1, 1e-5f, 0}, NULL, NULL};
                     ck_assert(!isfinite(forward(&l, &logits, &target, engine)));
                 }
                 operand_free(&logits);
@@ -283,7 +383,7 @@ START_TEST(nothing_to_learn_from)
     logits = operand_of(shape, 1, 0, z);
     target = operand_of(shape, 1, 0, t);
     diff = operand_new(shape, 1, 0);
-    l = (loss){1, {1, 0, 0.0f, 0}, NULL};
+    l = (loss){1, {1, 0, 0.0f, 0}, NULL, NULL};
     ck_assert(forward(&l, &logits, &target, engine) == 0.0f);
     backward(&l, &logits, &target, 1.0f, &diff, engine);
     operand_get(&diff, out);
@@ -310,7 +410,7 @@ START_TEST(one_channel_and_two_agree)
         }
     operand a = operand_of(one, 1, 0, z), b = operand_of(one, 1, 0, t);
     operand a2 = operand_of(two, 8, 0, z2), b2 = operand_of(two, 1, 0, t2);
-    const loss both[] = {{0}, {1, {1, 0, 1e-5f, 0}, NULL}};
+    const loss both[] = {{0}, {1, {1, 0, 1e-5f, 0}, NULL, NULL}};
     for (int k = 0; k < 2; ++k) {
         double value = (double)forward(&both[k], &a, &b, engine);
         check_near((double)forward(&both[k], &a2, &b2, engine), value, 1e-6 * value, "loss", k);
@@ -443,11 +543,13 @@ START_TEST(wrong_arguments)
     gsg_kernel *kernel = NULL;
     ck_assert_int_eq(gsg_cross_entropy_forward_new(engine, &a, &b, &kernel, &err), GENSEG_ERROR_SHAPE);
     ck_assert_str_eq(err.message, "cross entropy: shapes 2x3x4x5 and 2x2x4x5 differ");
-    ck_assert_int_eq(gsg_cross_entropy_backward_new(engine, &a, &a, &b, &kernel, &err), GENSEG_ERROR_SHAPE);
+    ck_assert_int_eq(gsg_cross_entropy_backward_new(engine, &a, &a, &b, NULL, &kernel, &err), GENSEG_ERROR_SHAPE);
+    ck_assert_int_eq(gsg_cross_entropy_backward_new(engine, &a, &a, NULL, &b, &kernel, &err), GENSEG_ERROR_SHAPE);
     ck_assert_int_eq(gsg_cross_entropy_forward_new(engine, &vector, &vector, &kernel, &err), GENSEG_ERROR_SHAPE);
     ck_assert_int_eq(gsg_dice_forward_new(engine, &options, &a, &a, &kernel, &err), GENSEG_ERROR_INVALID);
     ck_assert_str_eq(err.message, "dice: smooth -1 is below 0");
-    ck_assert_int_eq(gsg_dice_backward_new(engine, &good, &a, &a, &b, &kernel, &err), GENSEG_ERROR_SHAPE);
+    ck_assert_int_eq(gsg_dice_backward_new(engine, &good, &a, &a, &b, NULL, &kernel, &err), GENSEG_ERROR_SHAPE);
+    ck_assert_int_eq(gsg_dice_backward_new(engine, &good, &a, &a, NULL, &b, &kernel, &err), GENSEG_ERROR_SHAPE);
     ck_assert_int_eq(gsg_dot_new(engine, 1.0f, &a, &b, &kernel, &err), GENSEG_ERROR_SHAPE);
     ck_assert_ptr_null(kernel);
 }
@@ -464,7 +566,7 @@ static genseg_status make_all(genseg_context *on, gsg_error *error)
     GSG_TRY(gsg_sum_new(made, 1.0f, &a, &kernels[0], error));
     GSG_TRY(gsg_l1_backward_new(made, &a, &a, &a, &kernels[1], error));
     GSG_TRY(gsg_cross_entropy_forward_new(made, &a, &a, &kernels[2], error));
-    GSG_TRY(gsg_dice_backward_new(made, &options, &a, &a, &a, &kernels[3], error));
+    GSG_TRY(gsg_dice_backward_new(made, &options, &a, &a, &a, &a, &kernels[3], error));
 done:
     for (int k = 0; k < 4; ++k)
         gsg_kernel_free(kernels[k]);
@@ -486,6 +588,7 @@ int main(void)
     tcase_add_loop_test(tests, losses_as_pytorch, 0, (int)(sizeof golden_losses / sizeof *golden_losses) * LAYOUTS);
     tcase_add_loop_test(tests, gradients_by_finite_differences, 0, CHECKS);
     tcase_add_loop_test(tests, one_and_two_threads_agree_bit_for_bit, 0, CHECKS);
+    tcase_add_loop_test(tests, gradients_of_target_and_samples_by_finite_differences, 0, CHECKS);
     tcase_add_loop_test(tests, non_finite_logits_are_not_hidden, 0, 2);
     tcase_add_test(tests, small_losses_keep_their_digits);
     tcase_add_test(tests, nothing_to_learn_from);
