@@ -130,7 +130,8 @@ static genseg_status run(genseg_segmenter *segmenter, const gsg_volume *working,
                                 : gsg_predictor_run(predictor, &job, err);
     if (status == GENSEG_OK) {
         progress.state.done = progress.state.total;
-        gsg_progress_now(&progress);
+        if (gsg_progress_now(&progress) != 0)
+            status = gsg_error_set(err, GENSEG_ERROR_CANCELLED, "cancelled");
     }
     if (segmenter->context->options.memory_limit == 0)
         put_idle(segmenter, predictor);
