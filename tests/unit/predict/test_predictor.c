@@ -9,7 +9,7 @@
 #include "data/resample.h"
 #include "faults.h"
 #include "graph/plan.h"
-#include "segmenter_model.h"
+#include "model_weights.h"
 
 static genseg_context *context_with(int32_t threads, uint64_t memory_limit)
 {
