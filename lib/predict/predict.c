@@ -49,6 +49,9 @@ static genseg_status choose_tile(const genseg_segmenter *segmenter, const gsg_vo
     for (;;) {
         genseg_status status = gsg_predictor_memory(context, &segmenter->unet, segmenter->params, tile, working,
                                                     volume->size, overlap, &bytes, err);
+        if (status == GENSEG_ERROR_NOMEM)
+            return gsg_error_set(err, status, "memory_limit leaves %.1f MB, too little to plan prediction",
+                                 (double)room / 1e6);
         if (status != GENSEG_OK)
             return status;
         if (bytes <= room && fixed <= room - bytes)
