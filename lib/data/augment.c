@@ -1,13 +1,13 @@
-// Options and draws of the augmentation (data/augment.h). Rotation, scale and
-// shear are composed in millimetres and turned into voxels by the spacing.
+// Options and draws of the augmentation (data/augment.h); tensor/transform.h composes
+// the draws into a matrix.
 #include "data/augment.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "tensor/transform.h"
+
 #define PI 3.14159265358979323846
-// Slices this much thicker than the pixels are not mixed with each other.
-#define ANISOTROPIC_FROM 3.0
 // Control displacements are cut off here, which keeps the map from folding.
 #define DEVIATIONS 2.5
 
@@ -73,15 +73,6 @@ genseg_status gsg_augment_check(const gsg_augment_options *o, gsg_error *err)
     return GENSEG_OK;
 }
 
-static void multiply(double a[9], const double b[9])
-{
-    double product[9];
-    for (int32_t r = 0; r < 3; r++)
-        for (int32_t c = 0; c < 3; c++)
-            product[3 * r + c] = a[3 * r] * b[c] + a[3 * r + 1] * b[3 + c] + a[3 * r + 2] * b[6 + c];
-    memcpy(a, product, sizeof product);
-}
-
 // Everything that chance decides about the shape, in [0, 1) or [-1, 1).
 typedef struct shape_draw {
     double flip[3];
@@ -92,56 +83,23 @@ typedef struct shape_draw {
     double shift[3];
 } shape_draw;
 
-// Axes that may mix: in 2-D, and with thick slices, only those of the plane.
-static void find_plane(const double spacing[3], const int64_t size[3], int32_t mixes[3])
-{
-    int32_t coarse = 0;
-    double largest = 0, smallest = INFINITY;
-    for (int32_t a = 0; a < 3; a++) {
-        mixes[a] = size[a] > 1;
-        if (size[a] > 1 && spacing[a] > largest) {
-            largest = spacing[a];
-            coarse = a;
-        }
-        smallest = size[a] > 1 ? fmin(smallest, spacing[a]) : smallest;
-    }
-    if (mixes[0] && mixes[1] && mixes[2] && largest > ANISOTROPIC_FROM * smallest)
-        mixes[coarse] = 0;
-}
-
 static void compose_matrix(const gsg_augment_options *o, const shape_draw *draw, const double spacing[3],
                            const int32_t mixes[3], double matrix[9])
 {
-    if (draw->affine < o->affine_chance) {
+    gsg_transform transform;
+    gsg_transform_identity(&transform);
+    for (int32_t a = 0; a < 3; a++) {
+        transform.flip[a] = (o->symmetric >> a & 1) && draw->flip[a] < 0.5;
+        if (draw->affine >= o->affine_chance)
+            continue;
+        transform.mixes[a] = mixes[a];
+        transform.spacing[a] = spacing[a];
         // A picture enlarged by `zoom` samples the volume more densely.
-        double zoom = 1 + o->scale * draw->zoom;
-        for (int32_t a = 0; a < 3; a++)
-            matrix[4 * a] = mixes[a] ? 1 / zoom : 1;
-        for (int32_t a = 0; a < 3; a++) {
-            int32_t p = (a + 1) % 3, q = (a + 2) % 3;
-            if (!mixes[p] || !mixes[q])
-                continue;
-            double angle = o->rotation * draw->angle[a] * PI / 180;
-            double rotation[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
-            rotation[4 * p] = rotation[4 * q] = cos(angle);
-            rotation[3 * p + q] = -sin(angle);
-            rotation[3 * q + p] = sin(angle);
-            multiply(matrix, rotation);
-        }
-        double shear[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
-        static const int32_t rows[3] = {1, 0, 0}, columns[3] = {2, 1, 2};
-        for (int32_t s = 0; s < 3; s++)
-            if (mixes[rows[s]] && mixes[columns[s]])
-                shear[3 * rows[s] + columns[s]] = tan(o->shear * draw->shear[s] * PI / 180);
-        multiply(matrix, shear);
-        for (int32_t r = 0; r < 3; r++)
-            for (int32_t c = 0; c < 3; c++)
-                matrix[3 * r + c] *= r == c ? 1 : spacing[c] / spacing[r];
+        transform.step[a] = 1 / (1 + o->scale * draw->zoom);
+        transform.angle[a] = o->rotation * draw->angle[a] * PI / 180;
+        transform.shear[a] = tan(o->shear * draw->shear[a] * PI / 180);
     }
-    for (int32_t a = 0; a < 3; a++)
-        if ((o->symmetric >> a & 1) && draw->flip[a] < 0.5)
-            for (int32_t r = 0; r < 3; r++)
-                matrix[3 * r + a] = -matrix[3 * r + a];
+    gsg_transform_matrix(&transform, GSG_TRANSFORM_NONE, matrix);
 }
 
 static void draw_displacement(const gsg_augment_options *o, const int64_t size[3], const int32_t mixes[3], gsg_rng *rng,
@@ -194,7 +152,7 @@ void gsg_augment_draw(const gsg_augment_options *options, const double spacing[3
     draw.zoom = gsg_rng_range(rng, -1, 1);
 
     int32_t mixes[3];
-    find_plane(spacing, size, mixes);
+    gsg_transform_mixes(spacing, size, mixes);
     gsg_warp_identity(warp, centre);
     compose_matrix(options, &draw, spacing, mixes, warp->matrix);
     for (int32_t a = 0; a < 3; a++)

@@ -47,31 +47,12 @@ int64_t gsg_warp_scratch(const genseg_context *context, const int64_t size[3])
     return rows * padded(size[2]) + size[0] * size[1] * size[2];
 }
 
-// Control points and weights at voxel `place` of an axis. An axis of one voxel
-// takes one control point whole, so that the deviation stays what it was.
-static int32_t spline_basis(int64_t place, int64_t size, float weight[4])
-{
-    if (size == 1) {
-        weight[0] = 1;
-        weight[1] = weight[2] = weight[3] = 0;
-        return 0;
-    }
-    double at = ((double)place + 0.5) * GSG_WARP_INTERVALS / (double)size;
-    int32_t from = (int32_t)at;
-    double t = at - from, s = 1 - t;
-    weight[0] = (float)(s * s * s / 6);
-    weight[1] = (float)((3 * t * t * t - 6 * t * t + 4) / 6);
-    weight[2] = (float)((3 * s * s * s - 6 * s * s + 4) / 6);
-    weight[3] = (float)(t * t * t / 6);
-    return from;
-}
-
 // Folds the control points along D and H and turns displacements of the patch
 // into those of the volume: 3 lines of control points along W.
 static void fold_lines(const gsg_warp *warp, const int64_t size[3], int64_t d, int64_t h, float lines[3][POINTS])
 {
     float weight_d[4], weight_h[4], own[3][POINTS] = {{0}};
-    int32_t from_d = spline_basis(d, size[0], weight_d), from_h = spline_basis(h, size[1], weight_h);
+    int32_t from_d = gsg_spline_basis(d, size[0], weight_d), from_h = gsg_spline_basis(h, size[1], weight_h);
     for (int32_t i = 0; i < 4; i++)
         for (int32_t j = 0; j < 4; j++) {
             float weight = weight_d[i] * weight_h[j];
@@ -379,7 +360,7 @@ void gsg_warp_apply(const genseg_context *context, const gsg_warp *warp, const g
     float *spare = job.rows + 5 * gsg_parallel_threads(context) * job.stride;
     for (int64_t x = 0; x < size[2] && warp->elastic; x++) {
         float weight[4];
-        job.basis_from[x] = spline_basis(x, size[2], weight);
+        job.basis_from[x] = gsg_spline_basis(x, size[2], weight);
         for (int32_t k = 0; k < 4; k++)
             job.basis[k * job.stride + x] = weight[k];
     }

@@ -5,10 +5,10 @@
 #define GSG_DATA_WARP_H
 
 #include "data/volume.h"
+#include "tensor/transform.h"
 
-// Control points of the cubic B-spline displacement along an axis: 4 intervals.
-#define GSG_WARP_INTERVALS 4
-#define GSG_WARP_POINTS (GSG_WARP_INTERVALS + 3)
+// Control points of the cubic B-spline displacement along an axis.
+#define GSG_WARP_POINTS GSG_SPLINE_POINTS
 // Largest sigma of the blur, in voxels.
 #define GSG_WARP_LARGEST_BLUR 5
 
