@@ -9,6 +9,8 @@
 #define GSG_GRAPH_GRAPH_H
 
 #include "graph/params.h"
+#include "kernel/appearance.h"
+#include "kernel/deform.h"
 #include "kernel/loss.h"
 #include "kernel/norm.h"
 #include "kernel/pointwise.h"
@@ -71,6 +73,13 @@ gsg_value gsg_op_cross_entropy(gsg_graph *graph, gsg_value logits, gsg_value tar
                                gsg_value sample_weights);
 gsg_value gsg_op_soft_dice(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value sample_weights,
                            const gsg_dice *dice);
+
+// Augmentation with chance in the draws, an input (N, gsg_deform_draws() or GSG_APPEARANCE_DRAWS) that the host fills by
+// gsg_deform_draw() or gsg_appearance_draw(). `magnitudes`: a vector (parameter or input) of GSG_DEFORM_MAGNITUDES or
+// GSG_APPEARANCE_MAGNITUDES factors. Differentiable in x and magnitudes.
+gsg_value gsg_op_deform(gsg_graph *graph, gsg_value x, gsg_value draws, gsg_value magnitudes, const gsg_deform *deform);
+gsg_value gsg_op_appearance(gsg_graph *graph, gsg_value x, gsg_value draws, gsg_value magnitudes,
+                            const gsg_appearance *appearance);
 
 // Appends the reverse pass: gradients of sum_i <seed_i, output_i> with respect to `wrt`. A seed of
 // GSG_NONE is 1 for a scalar output. gradients[i] is GSG_NONE where wrt[i] has no influence.

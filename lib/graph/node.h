@@ -47,6 +47,10 @@ typedef enum gsg_op {
     GSG_OP_CROSS_ENTROPY_BACKWARD,
     GSG_OP_SOFT_DICE,
     GSG_OP_SOFT_DICE_BACKWARD,
+    GSG_OP_DEFORM,
+    GSG_OP_DEFORM_BACKWARD,
+    GSG_OP_APPEARANCE,
+    GSG_OP_APPEARANCE_BACKWARD,
     GSG_OP_COUNT
 } gsg_op;
 
@@ -75,6 +79,8 @@ typedef struct gsg_node {
         };
         gsg_pool pool;
         gsg_dice dice;
+        gsg_deform deform;
+        gsg_appearance appearance;
         int32_t align_corners;
         int64_t channel; // slice: its first
     };
@@ -156,5 +162,7 @@ extern const gsg_operation gsg_operation_max_pool, gsg_operation_max_pool_backwa
 extern const gsg_operation gsg_operation_sum, gsg_operation_fill, gsg_operation_dot, gsg_operation_l1,
     gsg_operation_l1_backward, gsg_operation_mse, gsg_operation_mse_backward, gsg_operation_cross_entropy,
     gsg_operation_cross_entropy_backward, gsg_operation_soft_dice, gsg_operation_soft_dice_backward;
+extern const gsg_operation gsg_operation_deform, gsg_operation_deform_backward, gsg_operation_appearance,
+    gsg_operation_appearance_backward;
 
 #endif

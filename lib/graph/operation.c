@@ -40,6 +40,10 @@ static const gsg_operation *const table[GSG_OP_COUNT] = {
     ROW(GSG_OP_CROSS_ENTROPY_BACKWARD, cross_entropy_backward),
     ROW(GSG_OP_SOFT_DICE, soft_dice),
     ROW(GSG_OP_SOFT_DICE_BACKWARD, soft_dice_backward),
+    ROW(GSG_OP_DEFORM, deform),
+    ROW(GSG_OP_DEFORM_BACKWARD, deform_backward),
+    ROW(GSG_OP_APPEARANCE, appearance),
+    ROW(GSG_OP_APPEARANCE_BACKWARD, appearance_backward),
 };
 
 const gsg_operation *gsg_operation_of(gsg_op op)
