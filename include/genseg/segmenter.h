@@ -132,7 +132,7 @@ GENSEG_API genseg_status genseg_segmenter_predict(const genseg_segmenter *segmen
 
 /**
  * Segments one image file and writes the results beside its grid: NIfTI keeps its
- * header's geometry, PNG and JPEG give PNG. Atomic.
+ * header's geometry, PNG and JPEG give PNG. Each file is written atomically, probabilities first.
  * @param label_path written with the label values of the label table; format by the
  *        extension; NULL if not wanted
  * @param probability_path written as float32 NIfTI, classes in the 4th dimension; NULL if

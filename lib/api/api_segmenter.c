@@ -219,6 +219,7 @@ genseg_status genseg_segmenter_evaluate(const genseg_segmenter *segmenter, gense
     gsg_score_defaults(&scores);
     GSG_TRY(gsg_options_copy(&scores, sizeof scores, metrics, "genseg_metrics_options", err));
     scores.classes = segmenter->classes;
+    scores.spacing[0] = scores.spacing[1] = scores.spacing[2] = 1; // each case brings its own
     GSG_TRY(gsg_score_check(&scores, err));
     int32_t saved = gsg_parallel_enter(segmenter->context);
     status = gsg_segmenter_evaluate(inner(segmenter), dataset, split, &scores, &full, report, user, err);

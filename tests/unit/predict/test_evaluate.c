@@ -126,6 +126,7 @@ START_TEST(every_split_is_scored)
     metrics.convention = GENSEG_CONVENTION_MEDPY;
     metrics.percentile = 90;
     metrics.classes = 200; // set from the model
+    metrics.spacing[0] = -1;
     metrics.spacing[1] = 77;
     context = context_with(1, 0);
     genseg_segmenter *segmenter = model_made(context, &three);
