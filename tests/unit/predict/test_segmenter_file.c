@@ -121,6 +121,7 @@ typedef struct damage {
     const char *tensor; // to be changed, or left out where `edit` is NULL
     void (*edit)(gsg_tensor_entry *entry);
     const char *note; // instead of the document; "": no note at all
+    bool counter;     // one tensor more, as PyTorch's state_dict() has it
 } damage;
 
 static const char *const original = "model.safetensors";
@@ -160,6 +161,10 @@ static void write_damaged(const damage *d)
             d->edit(&entries[count]);
         count += !meant || d->edit;
     }
+    static const int64_t batches = 7;
+    if (d->counter)
+        entries[count++] = (gsg_tensor_entry){
+            .name = "inc.double_conv.1.num_batches_tracked", .dtype = GENSEG_DTYPE_INT64, .data = &batches};
     char *text = edited(d->note ? d->note : gsg_safetensors_note(file, GSG_META_NOTE), d);
     const gsg_tensor_note note = {GSG_META_NOTE, text};
     CK_OK(gsg_safetensors_save(context, DAMAGED, entries, count, &note, *text != '\0', err));
@@ -297,9 +302,10 @@ START_TEST(every_key_is_needed)
         write_damaged(&(damage){.find = find, .put = put});
         refuse(DAMAGED, GENSEG_ERROR_FORMAT, part);
     }
-    // Keys of later versions are none of our business.
+    // Keys of later versions are none of our business, and PyTorch counts batches.
     genseg_segmenter *segmenter = NULL;
-    write_damaged(&(damage){.find = "{\"format_version\":1", .put = "{\"later\":{\"x\":[1]},\"format_version\":1"});
+    write_damaged(&(damage){
+        .counter = true, .find = "{\"format_version\":1", .put = "{\"later\":{\"x\":[1]},\"format_version\":1"});
     CK_OK(genseg_segmenter_load(context, DAMAGED, &segmenter, err));
     genseg_segmenter_free(segmenter);
     context_close(context);
