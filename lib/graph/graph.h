@@ -11,6 +11,7 @@
 #include "graph/params.h"
 #include "kernel/appearance.h"
 #include "kernel/deform.h"
+#include "kernel/gather.h"
 #include "kernel/loss.h"
 #include "kernel/norm.h"
 #include "kernel/pointwise.h"
@@ -80,6 +81,9 @@ gsg_value gsg_op_soft_dice(gsg_graph *graph, gsg_value logits, gsg_value target,
 gsg_value gsg_op_deform(gsg_graph *graph, gsg_value x, gsg_value draws, gsg_value magnitudes, const gsg_deform *deform);
 gsg_value gsg_op_appearance(gsg_graph *graph, gsg_value x, gsg_value draws, gsg_value magnitudes,
                             const gsg_appearance *appearance);
+// Elements of a vector (the weights of all pairs) by an input vector of indices from 0 (those of a batch): a vector.
+// Differentiable in x.
+gsg_value gsg_op_gather(gsg_graph *graph, gsg_value x, gsg_value index);
 
 // Appends the reverse pass: gradients of sum_i <seed_i, output_i> with respect to `wrt`. A seed of
 // GSG_NONE is 1 for a scalar output. gradients[i] is GSG_NONE where wrt[i] has no influence.

@@ -51,6 +51,8 @@ typedef enum gsg_op {
     GSG_OP_DEFORM_BACKWARD,
     GSG_OP_APPEARANCE,
     GSG_OP_APPEARANCE_BACKWARD,
+    GSG_OP_GATHER,
+    GSG_OP_GATHER_BACKWARD,
     GSG_OP_COUNT
 } gsg_op;
 
@@ -163,6 +165,6 @@ extern const gsg_operation gsg_operation_sum, gsg_operation_fill, gsg_operation_
     gsg_operation_l1_backward, gsg_operation_mse, gsg_operation_mse_backward, gsg_operation_cross_entropy,
     gsg_operation_cross_entropy_backward, gsg_operation_soft_dice, gsg_operation_soft_dice_backward;
 extern const gsg_operation gsg_operation_deform, gsg_operation_deform_backward, gsg_operation_appearance,
-    gsg_operation_appearance_backward;
+    gsg_operation_appearance_backward, gsg_operation_gather, gsg_operation_gather_backward;
 
 #endif

@@ -44,6 +44,8 @@ static const gsg_operation *const table[GSG_OP_COUNT] = {
     ROW(GSG_OP_DEFORM_BACKWARD, deform_backward),
     ROW(GSG_OP_APPEARANCE, appearance),
     ROW(GSG_OP_APPEARANCE_BACKWARD, appearance_backward),
+    ROW(GSG_OP_GATHER, gather),
+    ROW(GSG_OP_GATHER_BACKWARD, gather_backward),
 };
 
 const gsg_operation *gsg_operation_of(gsg_op op)

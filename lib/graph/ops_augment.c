@@ -1,4 +1,5 @@
-// Differentiable augmentation as graph operations (kernel/deform.h, kernel/appearance.h).
+// What level III controls beside the networks, as graph operations: augmentation (kernel/deform.h,
+// kernel/appearance.h) and the choice of a batch's weights from those of all pairs (kernel/gather.h).
 #include "graph/node.h"
 
 // A vector of `rows` rows of `count` values.
@@ -60,6 +61,35 @@ gsg_value gsg_op_appearance(gsg_graph *graph, gsg_value x, gsg_value draws, gsg_
     return build(graph, node, x, draws, magnitudes);
 }
 
+gsg_value gsg_op_gather(gsg_graph *graph, gsg_value x, gsg_value index)
+{
+    if (!gsg_graph_ok(graph))
+        return GSG_NONE;
+    if (x < 0 || index < 0 || graph->values[x].role != GSG_ROLE_VECTOR || graph->values[index].role != GSG_ROLE_VECTOR)
+        return gsg_graph_error(graph, GENSEG_ERROR_INTERNAL, "gather: no vectors");
+    // Rows are padded each: a matrix has no single order of elements.
+    const int64_t length = gsg_shape_count(graph->values[x].shape), count = gsg_shape_count(graph->values[index].shape);
+    if ((graph->values[x].shape.ndim == 2 && graph->values[x].shape.dims[0] != 1) ||
+        (graph->values[index].shape.ndim == 2 && graph->values[index].shape.dims[0] != 1))
+        return gsg_graph_error(graph, GENSEG_ERROR_SHAPE, "gather: %lld of %lld elements in more than one row",
+                               (long long)count, (long long)length);
+    gsg_node node = {.op = GSG_OP_GATHER, .src_count = 2, .src = {x, index}, .dst_count = 1};
+    node.dst[0] = gsg_graph_vector(graph, 1, count);
+    return gsg_graph_append(graph, &node);
+}
+
+static void differentiate_gather(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst, const bool *need,
+                                 gsg_value *diff_src)
+{
+    if (need[1]) {
+        gsg_graph_error(graph, GENSEG_ERROR_UNSUPPORTED, "gather has no gradient for its indices");
+        return;
+    }
+    gsg_node back = {.op = GSG_OP_GATHER_BACKWARD, .src_count = 2, .src = {node->src[1], diff_dst[0]}, .dst_count = 1};
+    diff_src[0] = back.dst[0] = gsg_graph_like(graph, node->src[0]);
+    gsg_graph_append(graph, &back);
+}
+
 // Draws are data, as the random numbers of dropout are.
 static void differentiate(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst, const bool *need,
                           gsg_value *diff_src)
@@ -105,6 +135,22 @@ static genseg_status compile_appearance_backward(const gsg_compile *c, const gsg
                                        kernel, err);
 }
 
+static int64_t elements(const gsg_compile *c, gsg_value value)
+{
+    return gsg_shape_count(c->graph->values[value].shape);
+}
+
+static genseg_status compile_gather(const gsg_compile *c, const gsg_node *node, gsg_kernel **kernel, gsg_error *err)
+{
+    return gsg_gather_new(c->engine, elements(c, node->src[0]), elements(c, node->src[1]), kernel, err);
+}
+
+static genseg_status compile_gather_backward(const gsg_compile *c, const gsg_node *node, gsg_kernel **kernel,
+                                             gsg_error *err)
+{
+    return gsg_gather_backward_new(c->engine, elements(c, node->dst[0]), elements(c, node->src[0]), kernel, err);
+}
+
 const gsg_operation gsg_operation_deform = {
     .name = "deform", .differentiate = differentiate, .compile = compile_deform};
 const gsg_operation gsg_operation_deform_backward = {.name = "deform backward", .compile = compile_deform_backward};
@@ -112,3 +158,6 @@ const gsg_operation gsg_operation_appearance = {
     .name = "appearance", .differentiate = differentiate, .compile = compile_appearance};
 const gsg_operation gsg_operation_appearance_backward = {.name = "appearance backward",
                                                          .compile = compile_appearance_backward};
+const gsg_operation gsg_operation_gather = {
+    .name = "gather", .differentiate = differentiate_gather, .compile = compile_gather};
+const gsg_operation gsg_operation_gather_backward = {.name = "gather backward", .compile = compile_gather_backward};

@@ -13,7 +13,7 @@ typedef struct bench {
     gsg_params *params;
     gsg_graph *graph;
     gsg_plan *plan;
-    gsg_value mask, deform_draws, appearance_draws, deform, appearance, weights, loss;
+    gsg_value mask, deform_draws, appearance_draws, deform, appearance, weights, index, loss;
     gsg_value gradients[4];
     gsg_shape shape;
 } bench;
@@ -50,14 +50,17 @@ static void build(bench *b, int64_t classes, int32_t threads)
         gsg_op_param(g, "hyper.deform", GSG_PARAM_VECTOR, gsg_shape_make(1, (int64_t[]){GSG_DEFORM_MAGNITUDES}));
     b->appearance = gsg_op_param(g, "hyper.appearance", GSG_PARAM_VECTOR,
                                  gsg_shape_make(1, (int64_t[]){GSG_APPEARANCE_MAGNITUDES}));
-    b->weights = gsg_op_input(g, "weights", gsg_shape_make(1, (int64_t[]){3}));
+    // Of five pairs, the batch holds number 4, and number 1 twice.
+    b->weights = gsg_op_param(g, "hyper.pairs", GSG_PARAM_VECTOR, gsg_shape_make(1, (int64_t[]){5}));
+    b->index = gsg_op_input(g, "index", gsg_shape_make(1, (int64_t[]){3}));
+    gsg_value chosen = gsg_op_gather(g, b->weights, b->index);
     gsg_value warped = gsg_op_deform(g, b->mask, b->deform_draws, b->deform, &deform);
     gsg_value hidden = gsg_op_activation(g, conv(g, warped, "generator", 10), GSG_ACT_TANH, 0);
     gsg_value image = gsg_op_activation(g, conv(g, hidden, "image", 1), GSG_ACT_TANH, 0);
     gsg_value seen = gsg_op_appearance(g, image, b->appearance_draws, b->appearance, &appearance);
     gsg_value logits = conv(g, seen, "segmenter", classes);
-    b->loss = gsg_op_add(g, gsg_op_cross_entropy(g, logits, warped, GSG_NONE, b->weights),
-                         gsg_op_soft_dice(g, logits, warped, b->weights, &dice));
+    b->loss = gsg_op_add(g, gsg_op_cross_entropy(g, logits, warped, GSG_NONE, chosen),
+                         gsg_op_soft_dice(g, logits, warped, chosen, &dice));
     ck_assert_msg(gsg_graph_status(g, &err) == GENSEG_OK, "%s", err.message);
     const gsg_value wrt[4] = {b->deform, b->appearance, b->weights, b->mask};
     genseg_status status = gsg_graph_gradient(g, &b->loss, NULL, 1, wrt, 4, b->gradients, &err);
@@ -80,8 +83,7 @@ static void build(bench *b, int64_t classes, int32_t threads)
     }
     gsg_deform_draw(&deform, b->shape, 3, 5, gsg_plan_data(b->plan, b->deform_draws));
     gsg_appearance_draw(&appearance, 3, 3, 5, gsg_plan_data(b->plan, b->appearance_draws));
-    for (int n = 0; n < 3; n++)
-        gsg_plan_data(b->plan, b->weights)[n] = 0.6f + 0.4f * (float)n;
+    memcpy(gsg_plan_data(b->plan, b->index), (float[3]){1.0f, 4.0f, 1.0f}, 3 * sizeof(float));
     // Smooth masks: the interpolation's kinks are small.
     float *mask = gsg_plan_data(b->plan, b->mask);
     for (int64_t n = 0; n < 3; n++)
@@ -143,7 +145,9 @@ START_TEST(what_level_3_controls)
                  GSG_DEFORM_MAGNITUDES, "deform");
     check_vector(&b, b.params->items[gsg_params_find(b.params, "hyper.appearance")].data, b.gradients[1],
                  GSG_APPEARANCE_MAGNITUDES, "appearance");
-    check_vector(&b, gsg_plan_data(b.plan, b.weights), b.gradients[2], 3, "weight");
+    check_vector(&b, b.params->items[gsg_params_find(b.params, "hyper.pairs")].data, b.gradients[2], 5, "weight");
+    const float *pairs = gsg_plan_data(b.plan, b.gradients[2]);
+    ck_assert(pairs[0] == 0.0f && pairs[1] != 0.0f && pairs[2] == 0.0f && pairs[3] == 0.0f && pairs[4] != 0.0f);
     // The mask, along its gradient: the way through image and target.
     double norm = 0, ends[2];
     const int64_t count = gsg_shape_count(b.shape);
@@ -162,6 +166,16 @@ START_TEST(what_level_3_controls)
         ends[k] = run(&b);
     }
     ck_assert_double_eq_tol((ends[0] - ends[1]) / 0.04 / norm, 1.0, 1e-3);
+    // An index that leads nowhere.
+    const float wrong[3] = {5.0f, -1.0f, 1.5f};
+    for (int k = 0; k < 3; k++) {
+        gsg_error err = {0};
+        gsg_run how = {.seed = 5};
+        gsg_plan_data(b.plan, b.index)[2] = wrong[k];
+        ck_assert_int_eq(gsg_plan_run(b.plan, &how, &err), GENSEG_ERROR_INVALID);
+        if (k == 0)
+            ck_assert_str_eq(err.message, "gather: index[2] is 5, of 5 elements");
+    }
     destroy(&b);
 }
 END_TEST
@@ -174,7 +188,7 @@ START_TEST(one_and_two_threads_agree_bit_for_bit)
         run(&b[k]);
     }
     ck_assert(*gsg_plan_data(b[0].plan, b[0].loss) == *gsg_plan_data(b[1].plan, b[1].loss));
-    const size_t sizes[4] = {GSG_DEFORM_MAGNITUDES, GSG_APPEARANCE_MAGNITUDES, 3, 3 * 3 * 192};
+    const size_t sizes[4] = {GSG_DEFORM_MAGNITUDES, GSG_APPEARANCE_MAGNITUDES, 5, 3 * 3 * 192};
     for (int i = 0; i < 4; i++)
         ck_assert_mem_eq(gsg_plan_data(b[0].plan, b[0].gradients[i]), gsg_plan_data(b[1].plan, b[1].gradients[i]),
                          sizes[i] * sizeof(float));
@@ -231,6 +245,11 @@ START_TEST(wrong_shapes)
     gsg_value loss = gsg_op_cross_entropy(g, x, x, weights, GSG_NONE);
     ck_assert_int_eq(gsg_graph_gradient(g, &loss, NULL, 1, &weights, 1, &gradient, &err), GENSEG_ERROR_UNSUPPORTED);
     refuse(&g, context, "cross entropy has no gradient for the weights of classes");
+    x = gsg_op_input(g, "x", shape);
+    gsg_op_gather(g, x, vector(g, 1, 2));
+    refuse(&g, context, "gather: no vectors");
+    gsg_op_gather(g, vector(g, 2, 7), vector(g, 1, 2));
+    refuse(&g, context, "gather: 2 of 14 elements in more than one row");
     x = gsg_op_input(g, "x", shape);
     gsg_value draws = vector(g, 2, 7);
     loss = gsg_op_mean(g, gsg_op_appearance(g, x, draws, vector(g, 1, 5), &appearance));
