@@ -1,6 +1,7 @@
 // Named parameters in the layout of the kernels.
 #include "graph/params.h"
 
+#include <math.h>
 #include <string.h>
 
 genseg_status gsg_params_new(genseg_context *context, gsg_params **params, gsg_error *err)
@@ -121,6 +122,20 @@ void gsg_param_export(const gsg_param *param, float *plain)
         gsg_weights_export(&param->layout, param->data, plain);
     else
         memcpy(plain, param->data, (size_t)gsg_shape_count(param->layout.shape) * sizeof(float));
+}
+
+const gsg_param *gsg_params_broken(const gsg_params *params)
+{
+    for (int32_t i = 0; i < params->count; i++) {
+        const gsg_param *item = &params->items[i];
+        // The product with zero is NaN for both NaN and infinity, and needs no branch a value.
+        float sum = 0;
+        for (int64_t j = 0; j < item->layout.count; j++)
+            sum += 0 * item->data[j];
+        if (isnan(sum))
+            return item;
+    }
+    return NULL;
 }
 
 void gsg_params_copy(gsg_params *dst, const gsg_params *src)

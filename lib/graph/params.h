@@ -48,6 +48,8 @@ void gsg_param_export(const gsg_param *param, float *plain);
 // Copies all values of `src` into `dst`, which has the same parameters in the same order (kept states:
 // the best model so far, the weights before a probe). Bit for bit.
 void gsg_params_copy(gsg_params *dst, const gsg_params *src);
+// The first parameter with a value that is NaN or infinite, NULL where all are finite.
+const gsg_param *gsg_params_broken(const gsg_params *params);
 // A list with the same names, kinds and values.
 genseg_status gsg_params_clone(const gsg_params *src, gsg_params **clone, gsg_error *err);
 

@@ -41,6 +41,9 @@ genseg_status gsg_plan_run(gsg_plan *plan, const gsg_run *run, gsg_error *err);
 // before any parameter is touched.
 genseg_status gsg_plan_run_until(gsg_plan *plan, const gsg_run *run, gsg_value value, gsg_error *err);
 genseg_status gsg_plan_run_rest(gsg_plan *plan, const gsg_run *run, gsg_error *err);
+// After CANCELLED from gsg_plan_run_until(): goes on with the node before which it stopped, as gsg_plan_run_rest()
+// does after its own. Inputs and parameters must be as they were.
+genseg_status gsg_plan_resume_until(gsg_plan *plan, const gsg_run *run, gsg_value value, gsg_error *err);
 
 // Profile: seconds and work of each step, summed over the runs since it was switched on.
 typedef struct gsg_plan_step {

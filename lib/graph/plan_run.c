@@ -44,6 +44,7 @@ static genseg_status run_range(gsg_plan *plan, const gsg_run *run, int32_t begin
 {
     if (!plan->arena)
         return gsg_error_set(err, GENSEG_ERROR_INTERNAL, "a dry plan can't run");
+    plan->next = begin;
     for (int32_t s = begin; s < end; s++) {
         if (plan->poll && plan->poll(plan->poll_user) != 0)
             return gsg_error_set(err, GENSEG_ERROR_CANCELLED, "cancelled");
@@ -60,13 +61,23 @@ genseg_status gsg_plan_run(gsg_plan *plan, const gsg_run *run, gsg_error *err)
     return run_range(plan, run, 0, plan->step_count, err);
 }
 
-genseg_status gsg_plan_run_until(gsg_plan *plan, const gsg_run *run, gsg_value value, gsg_error *err)
+static genseg_status run_until(gsg_plan *plan, const gsg_run *run, int32_t begin, gsg_value value, gsg_error *err)
 {
     for (int32_t s = 0; s < plan->step_count; s++)
         for (int32_t i = 0; i < plan->steps[s].node.dst_count; i++)
             if (plan->steps[s].node.dst[i] == value)
-                return run_range(plan, run, 0, s + 1, err);
+                return run_range(plan, run, begin, s + 1, err);
     return gsg_error_set(err, GENSEG_ERROR_INTERNAL, "value %d is not in the plan", value);
+}
+
+genseg_status gsg_plan_run_until(gsg_plan *plan, const gsg_run *run, gsg_value value, gsg_error *err)
+{
+    return run_until(plan, run, 0, value, err);
+}
+
+genseg_status gsg_plan_resume_until(gsg_plan *plan, const gsg_run *run, gsg_value value, gsg_error *err)
+{
+    return run_until(plan, run, plan->next, value, err);
 }
 
 genseg_status gsg_plan_run_rest(gsg_plan *plan, const gsg_run *run, gsg_error *err)

@@ -14,6 +14,13 @@
 // Overlap of tiles in validation: less than in prediction, since it is done often.
 #define GSG_TRAINER_OVERLAP 0.25
 
+// How far the step in progress is, should a cancel cut it.
+typedef enum gsg_trainer_phase {
+    GSG_TRAINER_BETWEEN = 0, // no step is in progress
+    GSG_TRAINER_FORWARD,     // the batch is drawn, the loss isn't there
+    GSG_TRAINER_BACKWARD     // some weights are updated, others not yet
+} gsg_trainer_phase;
+
 // Working volumes of one split.
 typedef struct gsg_trainer_cases {
     int64_t *indices; // in the data set
@@ -47,8 +54,9 @@ struct genseg_trainer {
     int64_t validate_every;
 
     int64_t step;      // made so far
+    gsg_trainer_phase cut; // where a cancel cut the next one
     int64_t best_step; // at which `best` was kept; -1: nothing yet
-    int64_t validated; // step of the newest validation; -1: none
+    int64_t validated; // step of the newest validation; -1: none (without validation cases: of `best`)
     int64_t stale;     // validations without a better one
     double loss;       // running mean
     double dice, best_dice;
@@ -64,6 +72,10 @@ void gsg_trainer_free(genseg_trainer *trainer); // NULL allowed
 
 // Reads and preprocesses what isn't in memory yet, makes sampler and buffers. Goes on where it was cancelled.
 genseg_status gsg_trainer_load(genseg_trainer *trainer, gsg_error *err);
+// Weights and optimizer from before the loss or the weights ceased to be numbers: the best, or else the first ones.
+void gsg_trainer_go_back(genseg_trainer *trainer);
+// Makes the newest weights the best. NUMERIC, and back to the best before, where one of them isn't finite.
+genseg_status gsg_trainer_keep(genseg_trainer *trainer, gsg_error *err);
 // Validates: predicts all validation cases, sets dice, keeps the best weights.
 genseg_status gsg_trainer_validate(genseg_trainer *trainer, gsg_error *err);
 genseg_status gsg_trainer_run(genseg_trainer *trainer, genseg_progress_fn report, void *user, gsg_error *err);

@@ -26,15 +26,15 @@ static genseg_status update(int32_t param, const float *gradient, void *user, gs
     return GENSEG_OK;
 }
 
-// Weights and optimizer from before things went wrong.
-static void go_back(genseg_trainer *trainer)
+void gsg_trainer_go_back(genseg_trainer *trainer)
 {
-    if (trainer->best_step >= 0)
-        gsg_params_copy(trainer->params, trainer->best);
+    gsg_params_copy(trainer->params, trainer->best); // the first weights until one is kept
     for (int64_t i = 0; i < gsg_optimizer_parameters(trainer->optimizer); i++)
         for (int32_t slot = 0; slot < gsg_optimizer_slots(trainer->optimizer); slot++)
             memset(gsg_optimizer_slot(trainer->optimizer, i, slot), 0,
                    (size_t)gsg_optimizer_count(trainer->optimizer, i) * sizeof(float));
+    gsg_optimizer_set_step(trainer->optimizer, 0); // Adam's means start from nothing again
+    trainer->cut = GSG_TRAINER_BETWEEN;
 }
 
 static void note_loss(genseg_trainer *trainer, double loss)
@@ -45,32 +45,58 @@ static void note_loss(genseg_trainer *trainer, double loss)
     trainer->progress->state.loss = trainer->loss;
 }
 
-static genseg_status make_step(genseg_trainer *trainer, double lr, gsg_error *err)
+static genseg_status draw_batch(genseg_trainer *trainer, gsg_error *err)
 {
-    genseg_status status;
     const int64_t *size = trainer->preprocess.size;
-    const gsg_run run = {.seed = trainer->options.seed, .step = (uint64_t)trainer->step, .update_statistics = 1};
-    GSG_TRY(gsg_sampler_next(trainer->sampler, trainer->step, gsg_plan_data(trainer->plan, trainer->image),
-                             trainer->labels, err));
+    genseg_status status = gsg_sampler_next(trainer->sampler, trainer->step,
+                                            gsg_plan_data(trainer->plan, trainer->image), trainer->labels, err);
+    if (status != GENSEG_OK)
+        return status;
     gsg_labels_to_onehot(trainer->context, trainer->labels, trainer->options.batch, trainer->unet.outputs,
                          size[0] * size[1] * size[2], gsg_plan_data(trainer->plan, trainer->target));
     if (trainer->weights != GSG_NONE)
         memcpy(gsg_plan_data(trainer->plan, trainer->weights), trainer->class_weights,
                (size_t)trainer->unet.outputs * sizeof(float));
-    GSG_TRY(gsg_plan_run_until(trainer->plan, &run, trainer->loss_value, err));
-    const double loss = *gsg_plan_data(trainer->plan, trainer->loss_value);
-    if (!isfinite(loss)) {
-        go_back(trainer);
-        status = gsg_error_set(err, GENSEG_ERROR_NUMERIC,
-                               "the loss is %s at step %lld: the learning rate (%g) may be too high",
-                               isnan(loss) ? "NaN" : "infinite", (long long)trainer->step + 1, lr);
-        goto done;
+    return GENSEG_OK;
+}
+
+static genseg_status check_loss(genseg_trainer *trainer, double loss, double lr, gsg_error *err)
+{
+    if (isfinite(loss))
+        return GENSEG_OK;
+    gsg_trainer_go_back(trainer);
+    return gsg_error_set(err, GENSEG_ERROR_NUMERIC,
+                         "the loss is %s at step %lld: the learning rate (%g) may be too high",
+                         isnan(loss) ? "NaN" : "infinite", (long long)trainer->step + 1, lr);
+}
+
+// A step that a cancel has cut goes on at the node where it stopped: neither running statistics nor weights
+// move twice, and the run gives what it would have given uncut.
+static genseg_status make_step(genseg_trainer *trainer, double lr, gsg_error *err)
+{
+    genseg_status status;
+    gsg_plan *plan = trainer->plan;
+    const gsg_run run = {.seed = trainer->options.seed, .step = (uint64_t)trainer->step, .update_statistics = 1};
+    if (trainer->cut == GSG_TRAINER_BETWEEN) {
+        GSG_TRY(draw_batch(trainer, err));
+        trainer->cut = GSG_TRAINER_FORWARD;
+        GSG_TRY(gsg_plan_run_until(plan, &run, trainer->loss_value, err));
+    } else if (trainer->cut == GSG_TRAINER_FORWARD) {
+        GSG_TRY(gsg_plan_resume_until(plan, &run, trainer->loss_value, err));
     }
-    gsg_optimizer_begin(trainer->optimizer, lr);
-    GSG_TRY(gsg_plan_run_rest(trainer->plan, &run, err));
+    const double loss = *gsg_plan_data(plan, trainer->loss_value);
+    if (trainer->cut == GSG_TRAINER_FORWARD) {
+        GSG_TRY(check_loss(trainer, loss, lr, err));
+        gsg_optimizer_begin(trainer->optimizer, lr);
+        trainer->cut = GSG_TRAINER_BACKWARD;
+    }
+    GSG_TRY(gsg_plan_run_rest(plan, &run, err));
+    trainer->cut = GSG_TRAINER_BETWEEN;
     note_loss(trainer, loss);
     trainer->step++;
 done:
+    if (status != GENSEG_OK && status != GENSEG_ERROR_CANCELLED)
+        trainer->cut = GSG_TRAINER_BETWEEN;
     return status;
 }
 
@@ -106,14 +132,17 @@ static genseg_status loop(genseg_trainer *trainer, gsg_error *err)
     const int64_t first = trainer->step;
     GSG_TRY(gsg_trainer_load(trainer, err));
     gsg_progress_phase(progress, GENSEG_PHASE_TRAIN, trainer->step, trainer->options.steps);
-    while (!finished(trainer)) {
+    for (;;) {
+        // Asked before the step, not after it, so that a validation that was cut is made up for.
+        if (trainer->step > 0 && trainer->step % trainer->validate_every == 0 && trainer->validated != trainer->step)
+            GSG_TRY(gsg_trainer_validate(trainer, err));
+        if (finished(trainer))
+            break;
         if (gsg_trainer_cancelled(trainer))
             GSG_TRY(gsg_error_set(err, GENSEG_ERROR_CANCELLED, "cancelled at step %lld", (long long)trainer->step));
         const int64_t total = expected_steps(trainer, first);
         GSG_TRY(make_step(trainer, gsg_schedule_lr(&trainer->schedule, trainer->step, total), err));
         progress->state.done = trainer->step;
-        if (trainer->step % trainer->validate_every == 0)
-            GSG_TRY(gsg_trainer_validate(trainer, err));
     }
     if (trainer->validated != trainer->step)
         GSG_TRY(gsg_trainer_validate(trainer, err));
@@ -137,10 +166,10 @@ genseg_status gsg_trainer_run(genseg_trainer *trainer, genseg_progress_fn report
     trainer->progress = NULL;
     if (status == GENSEG_ERROR_CANCELLED) {
         atomic_store(&trainer->cancel, 0);
-        // Before the first validation the newest weights are all there is.
-        if (trainer->best_step < 0 && trainer->step > 0) {
-            gsg_params_copy(trainer->best, trainer->params);
-            trainer->best_step = trainer->step;
+        // Without validation, or before the first one, the newest weights are all there is.
+        if (trainer->step > 0 && (trainer->best_step < 0 || trainer->validation.count == 0)) {
+            genseg_status kept = gsg_trainer_keep(trainer, err);
+            status = kept == GENSEG_OK ? status : kept;
         }
     }
     return status;

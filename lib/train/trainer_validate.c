@@ -46,10 +46,28 @@ done:
     return status;
 }
 
-static void keep(genseg_trainer *trainer)
+// Weights may have ceased to be numbers with the very last update, which no loss has seen yet; running statistics
+// may, while the loss stays finite.
+static genseg_status check_weights(genseg_trainer *trainer, gsg_error *err)
 {
+    const gsg_param *broken = gsg_params_broken(trainer->params);
+    if (!broken)
+        return GENSEG_OK;
+    gsg_trainer_go_back(trainer);
+    trainer->validated = trainer->step; // what it would find next time are older weights
+    return gsg_error_set(err, GENSEG_ERROR_NUMERIC,
+                         "%s is no longer finite at step %lld: the learning rate may be too high", broken->name,
+                         (long long)trainer->step);
+}
+
+genseg_status gsg_trainer_keep(genseg_trainer *trainer, gsg_error *err)
+{
+    genseg_status status = check_weights(trainer, err);
+    if (status != GENSEG_OK)
+        return status;
     gsg_params_copy(trainer->best, trainer->params);
     trainer->best_step = trainer->step;
+    return GENSEG_OK;
 }
 
 genseg_status gsg_trainer_validate(genseg_trainer *trainer, gsg_error *err)
@@ -58,15 +76,17 @@ genseg_status gsg_trainer_validate(genseg_trainer *trainer, gsg_error *err)
     int64_t scored = 0;
     gsg_progress *progress = trainer->progress;
     if (trainer->validation.count == 0) { // the newest are the best
-        keep(trainer);
         trainer->validated = trainer->step;
-        return GENSEG_OK;
+        return gsg_trainer_keep(trainer, err);
     }
+    genseg_status status = check_weights(trainer, err);
+    if (status != GENSEG_OK)
+        return status;
     const gsg_progress training = *progress; // its rate counts validations as time spent
     gsg_progress_phase(progress, GENSEG_PHASE_VALIDATE, 0, trainer->validation.count);
     for (int64_t i = 0; i < trainer->validation.count; i++) {
         double dice = NAN;
-        genseg_status status = score_case(trainer, &trainer->validation.volumes[i], &dice, err);
+        status = score_case(trainer, &trainer->validation.volumes[i], &dice, err);
         if (status != GENSEG_OK)
             return status;
         if (!isnan(dice)) {
@@ -81,7 +101,9 @@ genseg_status gsg_trainer_validate(genseg_trainer *trainer, gsg_error *err)
     if (trainer->best_step < 0 || isnan(trainer->best_dice) || trainer->dice > trainer->best_dice) {
         trainer->best_dice = trainer->dice;
         trainer->stale = 0;
-        keep(trainer);
+        status = gsg_trainer_keep(trainer, err);
+        if (status != GENSEG_OK)
+            return status;
     }
     gsg_schedule_observe(&trainer->schedule, trainer->dice);
     progress->state.validation_dice = trainer->dice;
