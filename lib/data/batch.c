@@ -70,6 +70,11 @@ static genseg_status check_case(const gsg_sampler_options *options, const gsg_vo
     return GENSEG_OK;
 }
 
+int64_t gsg_sampler_remembered(int64_t voxels)
+{
+    return voxels < REMEMBERED ? voxels : REMEMBERED;
+}
+
 // How many voxels each class of each case remembers, as running sums.
 static void count_foreground(gsg_sampler *sampler)
 {
@@ -83,7 +88,7 @@ static void count_foreground(gsg_sampler *sampler)
         counts[0] = 0; // background is what uniform patches are for
     }
     for (int64_t i = 1; i <= sampler->count * classes; i++)
-        starts[i] = starts[i - 1] + (starts[i] < REMEMBERED ? starts[i] : REMEMBERED);
+        starts[i] = starts[i - 1] + gsg_sampler_remembered(starts[i]);
 }
 
 // Keeps voxels evenly over each class. `seen` and `totals` hold a number a class.
@@ -132,6 +137,14 @@ static genseg_status index_foreground(gsg_sampler *sampler, gsg_error *err)
 done:
     gsg_free(context, work);
     return status;
+}
+
+uint64_t gsg_sampler_bytes(const genseg_context *context, const gsg_sampler_options *options, int64_t count,
+                           int64_t remembered)
+{
+    const uint64_t blocks = 6, header = 64, places = (uint64_t)count * (uint64_t)options->classes + 1;
+    return sizeof(gsg_sampler) + blocks * header + (uint64_t)gsg_warp_scratch(context, options->size) * sizeof(float) +
+           ((uint64_t)count + places + 2 * (uint64_t)options->classes + (uint64_t)remembered) * sizeof(int64_t);
 }
 
 genseg_status gsg_sampler_new(genseg_context *context, const gsg_volume *cases, int64_t count,

@@ -27,6 +27,11 @@ void gsg_sampler_defaults(gsg_sampler_options *options);
 // INVALID (options, a case without image or label, a label beyond the classes), NOMEM.
 genseg_status gsg_sampler_new(genseg_context *context, const gsg_volume *cases, int64_t count,
                               const gsg_sampler_options *options, gsg_sampler **sampler, gsg_error *err);
+// Bytes that it holds for `count` cases with `remembered` places of foreground: of each class of a case,
+// gsg_sampler_remembered() of its voxels.
+uint64_t gsg_sampler_bytes(const genseg_context *context, const gsg_sampler_options *options, int64_t count,
+                           int64_t remembered);
+int64_t gsg_sampler_remembered(int64_t voxels);
 void gsg_sampler_free(gsg_sampler *sampler); // NULL allowed
 
 // Steps in one epoch: each visits every case once, in a shuffled order (the last

@@ -191,28 +191,49 @@ static genseg_status make_optimizer(genseg_trainer *trainer, gsg_error *err)
 
 // ---- memory
 
+#define BLOCK_BYTES 64              // of an allocation's header
+#define SMALL_BYTES (16 << 10)      // the little that comes and goes
+#define THREAD_BYTES (4 << 10)      // of that, by thread: rows in resampling, counts of scores
+#define PERCENTILE_BYTES (64 << 10) // counters while a case is normalised
+
 typedef struct needs {
     uint64_t working;   // all working volumes
-    uint64_t raw;       // the largest case as it is read
+    uint64_t raw;       // the largest case as it is read and prepared
     uint64_t cached;    // voxels that the data set is going to keep
     uint64_t predictor; // of the largest validation case, results included
+    int64_t remembered; // voxels of foreground that the sampler knows
 } needs;
+
+// A case's own grid gives the numbers exactly; resampled, no more than the volume has.
+static int64_t foreground_places(const gsg_case *item, int32_t background, int64_t voxels, int64_t working)
+{
+    int64_t places = 0;
+    for (int32_t k = 0; k < item->value_count; k++)
+        if (item->values[k] != background)
+            places += gsg_sampler_remembered(voxels == working ? item->voxels[k] : working);
+    return places < working ? places : working;
+}
 
 static void add_cases(const genseg_trainer *trainer, const gsg_trainer_cases *cases, needs *total)
 {
+    const genseg_dataset *dataset = trainer->dataset;
     for (int64_t i = 0; i < cases->count; i++) {
-        const gsg_case *item = &trainer->dataset->cases[cases->indices[i]];
+        const gsg_case *item = &dataset->cases[cases->indices[i]];
         gsg_volume volume = {.ndim = item->ndim, .channels = item->channels, .geometry = item->geometry};
         int64_t size[3];
         memcpy(volume.size, item->size, sizeof volume.size);
         gsg_preprocess_working_size(&trainer->preprocess, &volume, size);
-        const uint64_t voxel = (uint64_t)item->channels * sizeof(float) + sizeof(int32_t);
-        const uint64_t bytes = (uint64_t)gsg_volume_count(&volume) * voxel;
-        total->working += (uint64_t)(size[0] * size[1] * size[2]) * voxel;
+        const int64_t voxels = gsg_volume_count(&volume), working = size[0] * size[1] * size[2];
+        const uint64_t image = (uint64_t)item->channels * sizeof(float), label = sizeof(int32_t);
+        // A slice as the file holds it, 8 bytes a voxel at most.
+        const uint64_t slice = item->images ? (uint64_t)(item->size[1] * item->size[2]) * 8 : 0;
+        const uint64_t bytes = (uint64_t)voxels * (image + label) + slice;
+        total->working += (uint64_t)working * (image + label) + 2 * BLOCK_BYTES;
         total->raw = bytes > total->raw ? bytes : total->raw;
-        if (trainer->dataset->cached)
-            total->cached += (item->image ? 0 : bytes - bytes / voxel * sizeof(int32_t)) +
-                             (item->label ? 0 : bytes / voxel * sizeof(int32_t));
+        total->remembered += foreground_places(item, dataset->values[0], voxels, working);
+        if (dataset->cached)
+            total->cached += (item->image ? 0 : (uint64_t)voxels * image + BLOCK_BYTES) +
+                             (item->label ? 0 : (uint64_t)voxels * label + BLOCK_BYTES);
     }
 }
 
@@ -238,9 +259,11 @@ static genseg_status plan_memory(genseg_trainer *trainer, uint64_t before, gsg_e
 {
     genseg_context *context = trainer->context;
     const uint64_t limit = context->options.memory_limit;
+    const gsg_sampler_options sampling = gsg_trainer_sampling(trainer);
     needs total = {0};
     int64_t size[3] = {0};
     add_cases(trainer, &trainer->train, &total);
+    const int64_t remembered = total.remembered; // training cases only
     add_cases(trainer, &trainer->validation, &total);
     const int64_t voxels = largest_case(trainer, size);
     if (voxels > 0) {
@@ -255,9 +278,12 @@ static genseg_status plan_memory(genseg_trainer *trainer, uint64_t before, gsg_e
     const uint64_t held = atomic_load(&context->memory);
     const uint64_t labels = (uint64_t)gsg_shape_count(patch) * sizeof(int32_t);
     // Either the last case is being read, or the network is at work: the first comes before the second's buffers.
-    const uint64_t work = total.predictor + labels;
-    trainer->memory =
-        held - before + total.working + total.cached + (total.raw > work ? total.raw : work);
+    const uint64_t work =
+        total.predictor + labels + gsg_sampler_bytes(context, &sampling, trainer->train.count, remembered);
+    const uint64_t read = total.raw + PERCENTILE_BYTES;
+    const uint64_t small = SMALL_BYTES + (uint64_t)context->options.threads *
+                                             (THREAD_BYTES + BLOCK_BYTES * (uint64_t)trainer->dataset->classes);
+    trainer->memory = held - before + total.working + total.cached + (read > work ? read : work) + small;
     if (limit > 0 && trainer->memory > limit - (before < limit ? before : limit))
         return gsg_error_set(err, GENSEG_ERROR_NOMEM,
                              "training needs %.1f MB, memory_limit leaves %.1f MB: reduce width, size or batch",
@@ -291,11 +317,10 @@ static int64_t choose_interval(const genseg_trainer *trainer)
 
 // ---- making and freeing
 
-static genseg_status prepare(genseg_trainer *trainer, gsg_error *err)
+static genseg_status prepare(genseg_trainer *trainer, uint64_t before, gsg_error *err)
 {
     genseg_status status;
     const genseg_dataset *dataset = trainer->dataset;
-    const uint64_t before = atomic_load(&trainer->context->memory);
     GSG_TRY(check_options(&trainer->options, err));
     GSG_TRY(select_cases(trainer, &trainer->train, GENSEG_SPLIT_TRAIN, err));
     GSG_TRY(select_cases(trainer, &trainer->validation, GENSEG_SPLIT_VALIDATION, err));
@@ -325,6 +350,7 @@ done:
 genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, const genseg_trainer_options *options,
                               genseg_trainer **trainer, gsg_error *err)
 {
+    const uint64_t before = atomic_load(&context->memory);
     genseg_trainer *made = gsg_alloc_zero(context, 1, sizeof *made);
     if (!made)
         return gsg_error_nomem(err, sizeof *made);
@@ -334,7 +360,7 @@ genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, 
     made->options = *options;
     made->best_step = made->validated = -1;
     made->loss = made->dice = made->best_dice = NAN;
-    genseg_status status = prepare(made, err);
+    genseg_status status = prepare(made, before, err);
     if (status != GENSEG_OK) {
         gsg_trainer_free(made);
         return status;

@@ -70,6 +70,8 @@ genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, 
                               genseg_trainer **trainer, gsg_error *err);
 void gsg_trainer_free(genseg_trainer *trainer); // NULL allowed
 
+// How batches are drawn.
+gsg_sampler_options gsg_trainer_sampling(const genseg_trainer *trainer);
 // Reads and preprocesses what isn't in memory yet, makes sampler and buffers. Goes on where it was cancelled.
 genseg_status gsg_trainer_load(genseg_trainer *trainer, gsg_error *err);
 // Weights and optimizer from before the loss or the weights ceased to be numbers: the best, or else the first ones.

@@ -69,7 +69,7 @@ static void weigh_classes(genseg_trainer *trainer)
         trainer->class_weights[0] = trainer->class_weights[1] / trainer->class_weights[0];
 }
 
-static genseg_status make_sampler(genseg_trainer *trainer, gsg_error *err)
+gsg_sampler_options gsg_trainer_sampling(const genseg_trainer *trainer)
 {
     gsg_sampler_options options;
     gsg_sampler_defaults(&options);
@@ -82,6 +82,12 @@ static genseg_status make_sampler(genseg_trainer *trainer, gsg_error *err)
     if (!trainer->options.augment)
         gsg_augment_none(&options.augment);
     options.augment.symmetric = trainer->options.symmetric;
+    return options;
+}
+
+static genseg_status make_sampler(genseg_trainer *trainer, gsg_error *err)
+{
+    const gsg_sampler_options options = gsg_trainer_sampling(trainer);
     return gsg_sampler_new(trainer->context, trainer->train.volumes, trainer->train.count, &options,
                            &trainer->sampler, err);
 }
