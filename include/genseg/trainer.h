@@ -52,7 +52,10 @@ typedef struct genseg_trainer_options {
     int32_t augment;       /**< 0: patches are cut unchanged; default 1 */
     int32_t symmetric;     /**< GENSEG_AXIS_* bits along which a flipped image is as plausible; default 0 */
     int32_t class_weights; /**< non-zero: cross entropy weighs classes by the root of their rarity; default 0 */
-    int64_t validate_every; /**< steps; 0: chosen so that it costs about a tenth of the time */
+    /** Steps; 0: so that it costs about a tenth of the work, or ten times in a run of known length where that
+        is oftener, but no oftener than every ten steps. Chosen from sizes alone, never by the clock, so that
+        runs repeat. */
+    int64_t validate_every;
     int64_t patience;       /**< ends the run after so many validations without a better one; 0: never */
     uint64_t seed;          /**< 0: the context's */
 } genseg_trainer_options;
@@ -63,8 +66,8 @@ GENSEG_API genseg_status genseg_trainer_options_init(genseg_trainer_options *opt
 /**
  * Plans a training: chooses grid and sizes from the training cases and builds the
  * network. Voxels are read by genseg_trainer_run().
- * @param dataset its splits count as they are now; kept by reference, not to be
- *        changed while the trainer lives
+ * @param dataset its splits count as they are now; kept by reference (the caller may
+ *        free its own), not to be changed while the trainer lives
  * @param options NULL for the defaults; copied
  * @param[out] trainer owned by the caller, see genseg_trainer_free()
  * @return INVALID (an option, with its name and value), STATE (no training case), NOMEM
@@ -100,10 +103,12 @@ GENSEG_API genseg_status genseg_trainer_describe(const genseg_trainer *trainer, 
 
 /**
  * Trains until a limit is reached. After CANCELLED, or NUMERIC, the best model so far
- * is there, and another call goes on (from the best model after NUMERIC).
+ * is there, and another call goes on: after CANCELLED exactly where it stopped, so that a
+ * run limited by steps ends with the same weights as one that was not cut; after NUMERIC
+ * from the best model, or from the first weights where there is none yet.
  * @param progress may be NULL; phases LOAD (cases), TRAIN (steps), VALIDATE (cases)
- * @return CANCELLED; NUMERIC (loss no longer finite, with the step), or what reading
- *         the cases gives; NOMEM, BACKEND
+ * @return CANCELLED; NUMERIC (loss or a weight no longer finite, with the step), or what
+ *         reading the cases gives; NOMEM, BACKEND; STATE (called from its own callback)
  * @threads exclusive
  * @since 0.1
  */
@@ -119,7 +124,8 @@ GENSEG_API genseg_status genseg_trainer_run(genseg_trainer *trainer, genseg_prog
 GENSEG_API void genseg_trainer_cancel(genseg_trainer *trainer);
 
 /**
- * A copy of the best model so far; of the newest where there is no validation.
+ * A copy of the best model so far; of the newest where there is no validation, or none was
+ * finished before a cancel. Its weights are always finite.
  * @param[out] segmenter owned by the caller, see genseg_segmenter_free()
  * @return STATE (nothing trained yet), NOMEM
  * @threads exclusive

@@ -1,0 +1,194 @@
+// genseg/trainer.h as a caller sees it: missing arguments, options and results of
+// other sizes, and what is told of a trainer before and after its run.
+#include <math.h>
+#include <stddef.h>
+
+#include "data_files.h"
+#include "genseg/trainer.h"
+
+static genseg_context *context;
+static genseg_dataset *dataset;
+
+static void begin(void)
+{
+    genseg_phantom_options options;
+    context = context_with(1, 0);
+    ck_assert_int_eq(genseg_phantom_options_init(&options, sizeof options), GENSEG_OK);
+    options.count = 3;
+    options.size[1] = options.size[2] = 32;
+    CK_OK(genseg_dataset_phantom(context, &options, &dataset, err));
+    CK_OK(genseg_dataset_split(dataset, 2, 1, 1, err));
+}
+
+static void end(void)
+{
+    genseg_dataset_free(dataset);
+    context_close(context);
+}
+
+static genseg_trainer_options tiny(void)
+{
+    genseg_trainer_options options;
+    ck_assert_int_eq(genseg_trainer_options_init(&options, sizeof options), GENSEG_OK);
+    options.width = 2;
+    options.steps = 3;
+    options.validate_every = 2;
+    options.seed = 9;
+    return options;
+}
+
+START_TEST(defaults)
+{
+    genseg_trainer_options options;
+    memset(&options, 0xff, sizeof options);
+    ck_assert_int_eq(genseg_trainer_options_init(&options, sizeof options), GENSEG_OK);
+    ck_assert_uint_eq(options.struct_size, sizeof options);
+    ck_assert_ptr_null(options.segmenter);
+    ck_assert_str_eq(options.optimizer, "adam");
+    ck_assert_str_eq(options.schedule, "cosine");
+    ck_assert(options.width == 0 && options.size[0] == 0 && options.size[2] == 0 && options.batch == 2);
+    ck_assert(options.steps == 0 && options.seconds == 0 && options.lr == 0 && options.momentum == 0.9);
+    ck_assert(options.weight_decay == 1e-5 && options.warmup == 0 && options.foreground == 1.0 / 3.0);
+    ck_assert(options.normalise == GENSEG_NORMALISE_PERCENTILE && options.augment == 1 && options.symmetric == 0);
+    ck_assert(options.class_weights == 0 && options.validate_every == 0 && options.patience == 0 && options.seed == 0);
+    ck_assert_int_eq(genseg_trainer_options_init(NULL, sizeof options), GENSEG_ERROR_INVALID);
+    ck_assert_int_eq(genseg_trainer_options_init(&options, 4), GENSEG_ERROR_INVALID);
+}
+END_TEST
+
+START_TEST(options_of_any_age)
+{
+    struct {
+        genseg_trainer_options known;
+        int64_t future;
+    } newer;
+    genseg_trainer *trainer = NULL;
+    begin();
+    memset(&newer, 0xff, sizeof newer);
+    ck_assert_int_eq(genseg_trainer_options_init(&newer.known, sizeof newer), GENSEG_OK);
+    ck_assert(newer.future == 0 && newer.known.struct_size == sizeof newer);
+    newer.known.width = 2;
+    CK_OK(genseg_trainer_new(context, dataset, &newer.known, &trainer, err));
+    genseg_trainer_free(trainer);
+    trainer = NULL;
+    newer.future = 1;
+    CK_FAILS(genseg_trainer_new(context, dataset, &newer.known, &trainer, err), GENSEG_ERROR_VERSION,
+             "genseg_trainer_options");
+    ck_assert_ptr_null(trainer);
+    // An older struct that ends before `batch`: what follows counts as left at its default.
+    genseg_trainer_options older = tiny();
+    older.struct_size = offsetof(genseg_trainer_options, batch);
+    older.batch = -1;
+    older.lr = (double)NAN;
+    CK_OK(genseg_trainer_new(context, dataset, &older, &trainer, err));
+    genseg_trainer_free(trainer);
+    trainer = NULL;
+    older.struct_size = sizeof older;
+    CK_FAILS(genseg_trainer_new(context, dataset, &older, &trainer, err), GENSEG_ERROR_INVALID, "batch is -1");
+    ck_assert_ptr_null(trainer);
+    end();
+}
+END_TEST
+
+START_TEST(missing_arguments_are_named)
+{
+    genseg_trainer *trainer = NULL;
+    genseg_segmenter *segmenter = NULL;
+    genseg_segmenter_info info = {.struct_size = sizeof info};
+    begin();
+    genseg_trainer_options options = tiny();
+    CK_FAILS(genseg_trainer_new(NULL, dataset, &options, &trainer, err), GENSEG_ERROR_INVALID, "context is NULL");
+    CK_FAILS(genseg_trainer_new(context, NULL, &options, &trainer, err), GENSEG_ERROR_INVALID, "dataset is NULL");
+    CK_FAILS(genseg_trainer_new(context, dataset, &options, NULL, err), GENSEG_ERROR_INVALID, "trainer is NULL");
+    ck_assert_int_eq(genseg_trainer_new(context, dataset, &options, NULL, NULL), GENSEG_ERROR_INVALID);
+    options.optimizer = NULL;
+    CK_FAILS(genseg_trainer_new(context, dataset, &options, &trainer, err), GENSEG_ERROR_INVALID, "options->optimizer");
+    options.optimizer = "adam";
+    options.schedule = NULL;
+    CK_FAILS(genseg_trainer_new(context, dataset, &options, &trainer, err), GENSEG_ERROR_INVALID, "options->schedule");
+    ck_assert_ptr_null(trainer);
+    CK_FAILS(genseg_trainer_run(NULL, NULL, NULL, err), GENSEG_ERROR_INVALID, "trainer is NULL");
+    CK_FAILS(genseg_trainer_segmenter(NULL, &segmenter, err), GENSEG_ERROR_INVALID, "trainer is NULL");
+    CK_FAILS(genseg_trainer_describe(NULL, &info, err), GENSEG_ERROR_INVALID, "trainer is NULL");
+    options = tiny();
+    CK_OK(genseg_trainer_new(context, dataset, &options, &trainer, err));
+    CK_FAILS(genseg_trainer_segmenter(trainer, NULL, err), GENSEG_ERROR_INVALID, "segmenter is NULL");
+    CK_FAILS(genseg_trainer_describe(trainer, NULL, err), GENSEG_ERROR_INVALID, "info is NULL");
+    info.struct_size = 3;
+    CK_FAILS(genseg_trainer_describe(trainer, &info, err), GENSEG_ERROR_INVALID, "info->struct_size is 3");
+    genseg_trainer_free(trainer);
+    genseg_trainer_free(NULL);
+    genseg_trainer_cancel(NULL);
+    ck_assert_uint_eq(genseg_trainer_memory(NULL), 0);
+    ck_assert_int_eq(genseg_trainer_steps(NULL), 0);
+    ck_assert(isnan(genseg_trainer_loss(NULL)) && isnan(genseg_trainer_best_dice(NULL)));
+    end();
+}
+END_TEST
+
+static void check_description(const genseg_segmenter_info *info, int64_t steps)
+{
+    ck_assert_uint_eq(info->struct_size, sizeof *info);
+    ck_assert_str_eq(info->architecture, "unet2d");
+    ck_assert(info->ndim == 2 && info->channels == 1 && info->classes == 2 && info->levels == 4 && info->width == 2);
+    ck_assert(info->size[0] == 1 && info->size[1] == 32 && info->size[2] == 32);
+    ck_assert(info->normalise == GENSEG_NORMALISE_PERCENTILE && info->scale == GENSEG_SCALE_NATIVE);
+    ck_assert(info->train_cases == 2 && info->validation_cases == 1 && info->seed == 9 && info->weights > 1000);
+    ck_assert(steps == 0 ? info->steps == 0 : info->steps > 0 && info->steps <= steps);
+}
+
+START_TEST(described_before_and_after)
+{
+    genseg_trainer *trainer = NULL;
+    genseg_segmenter *segmenter = NULL;
+    struct {
+        genseg_segmenter_info known;
+        int64_t future;
+    } longer;
+    begin();
+    const genseg_trainer_options options = tiny();
+    CK_OK(genseg_trainer_new(context, dataset, &options, &trainer, err));
+    genseg_dataset_free(dataset); // the trainer has its own reference
+    dataset = NULL;
+    genseg_segmenter_info info = {.struct_size = sizeof info}, same = info;
+    CK_OK(genseg_trainer_describe(trainer, &info, err));
+    check_description(&info, 0);
+    ck_assert(isnan(info.validation_dice) && isnan(genseg_trainer_loss(trainer)));
+    ck_assert(genseg_trainer_steps(trainer) == 0 && genseg_trainer_memory(trainer) > 10000);
+    CK_FAILS(genseg_trainer_segmenter(trainer, &segmenter, err), GENSEG_ERROR_STATE, "nothing is trained yet");
+    ck_assert_ptr_null(segmenter);
+    // A cancel before the run ends it at its start, once.
+    genseg_trainer_cancel(trainer);
+    CK_FAILS(genseg_trainer_run(trainer, NULL, NULL, err), GENSEG_ERROR_CANCELLED, "cancelled");
+    CK_OK(genseg_trainer_run(trainer, NULL, NULL, err));
+    ck_assert_int_eq(genseg_trainer_steps(trainer), 3);
+    CK_OK(genseg_trainer_describe(trainer, &info, err));
+    check_description(&info, 3);
+    ck_assert(isfinite(genseg_trainer_loss(trainer)) && info.validation_dice == genseg_trainer_best_dice(trainer));
+    CK_OK(genseg_trainer_segmenter(trainer, &segmenter, err));
+    // Shorter and longer results of other callers.
+    memset(&longer, 0x55, sizeof longer);
+    longer.known.struct_size = sizeof longer;
+    CK_OK(genseg_trainer_describe(trainer, &longer.known, err));
+    ck_assert(longer.future == 0 && longer.known.width == 2);
+    memset(&same, 0x55, sizeof same);
+    same.struct_size = offsetof(genseg_segmenter_info, channels);
+    CK_OK(genseg_trainer_describe(trainer, &same, err));
+    ck_assert(same.ndim == 2 && same.channels == 0x55555555);
+    // The model outlives its trainer and says the same.
+    genseg_trainer_free(trainer);
+    same.struct_size = sizeof same;
+    CK_OK(genseg_segmenter_describe(segmenter, &same, err));
+    check_description(&same, 3);
+    ck_assert(same.steps == info.steps && same.weights == info.weights);
+    genseg_segmenter_free(segmenter);
+    end();
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {defaults, options_of_any_age, missing_arguments_are_named,
+                                  described_before_and_after};
+    return run_tests("api_trainer", tests, sizeof tests / sizeof tests[0]);
+}
