@@ -1,0 +1,22 @@
+// Searchable cells (GenSeg, arXiv 2408.17421, Fig. 1): a strided or transposed convolution whose kernel is a mixture of
+// candidates 4, 6 and 8 at stride 2, computed as one merged convolution (kernel/merge.h).
+#ifndef GSG_NN_CELL_H
+#define GSG_NN_CELL_H
+
+#include "graph/graph.h"
+
+typedef struct gsg_cell {
+    int32_t spatial;
+    int32_t transposed; // halves the size, or doubles it
+    int32_t candidates; // 1 to 3: the kernels 4; 4 and 6; 4, 6 and 8
+    int32_t fixed;      // 0: searchable; else the cell is a plain convolution of this kernel
+} gsg_cell;
+
+// Parameters: "NAME.k4.weight", "NAME.k6.weight", "NAME.k8.weight" and the logits "NAME.alpha" (zero at first), or
+// "NAME.weight" where `fixed`; "NAME.bias" with `bias`.
+gsg_value gsg_nn_cell(gsg_graph *graph, const char *name, gsg_value x, int64_t channels, const gsg_cell *cell,
+                      int32_t bias);
+// Is the parameter a cell's logits, which belong to the architecture and not to the weights?
+int32_t gsg_nn_is_architecture(const gsg_param *param);
+
+#endif
