@@ -312,6 +312,47 @@ void gsg_optimizer_update(gsg_optimizer *optimizer, int64_t index, float *param,
     gsg_parallel(optimizer->context, optimizer->counts[index], GRAIN, update_range, &p);
 }
 
+// direction[i] *= rate / (sqrt(second[i]) / root + eps); without second moments the rate alone.
+typedef struct preconditioner {
+    float *direction;
+    const float *second;
+    float rate, root, eps;
+} preconditioner;
+
+GSG_SIMD static void precondition(float *GSG_RESTRICT direction, const float *GSG_RESTRICT second, int64_t count,
+                                  float rate, float root, float eps)
+{
+    for (int64_t i = 0; i < count; i++)
+        direction[i] *= rate / (sqrtf(second[i]) / root + eps);
+}
+
+static void precondition_range(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    (void)thread;
+    const preconditioner *p = arg;
+    if (p->second)
+        precondition(p->direction + begin, p->second + begin, end - begin, p->rate, p->root, p->eps);
+    for (int64_t i = begin; !p->second && i < end; i++)
+        p->direction[i] *= p->rate;
+}
+
+void gsg_optimizer_precondition(gsg_optimizer *optimizer, int64_t index, float *direction)
+{
+    const gsg_optimizer_options *options = &optimizer->options;
+    preconditioner p = {.direction = direction, .rate = (float)optimizer->lr, .root = 1, .eps = (float)options->eps};
+    if (options->kind == GSG_OPTIMIZER_ADAM) {
+        const double step = (double)optimizer->step;
+        p.rate = (float)(optimizer->lr * (1 - options->beta1) / (1 - pow(options->beta1, step)));
+        p.root = (float)sqrt(1 - pow(options->beta2, step));
+        p.second = gsg_optimizer_slot(optimizer, index, 1);
+    } else if (options->kind == GSG_OPTIMIZER_RMSPROP) {
+        p.second = gsg_optimizer_slot(optimizer, index, 0);
+    } else if (options->nesterov) {
+        p.rate = (float)(optimizer->lr * (1 + options->momentum));
+    }
+    gsg_parallel(optimizer->context, optimizer->counts[index], GRAIN, precondition_range, &p);
+}
+
 const gsg_optimizer_options *gsg_optimizer_settings(const gsg_optimizer *optimizer)
 {
     return &optimizer->options;

@@ -48,6 +48,10 @@ void gsg_optimizer_begin(gsg_optimizer *optimizer, double lr);
 // One fused pass over parameter `index`; parallel inside, so call it from one
 // thread at a time. `param` and `grad` hold counts[index] floats.
 void gsg_optimizer_update(gsg_optimizer *optimizer, int64_t index, float *param, const float *grad);
+// How the newest update of parameter `index` depends on its gradient, for differentiating through it: multiplies
+// `direction` by -d(param)/d(grad), elementwise, first moments taken along, second moments held as they are now. With
+// plain SGD that is the learning rate.
+void gsg_optimizer_precondition(gsg_optimizer *optimizer, int64_t index, float *direction);
 
 // State, for checkpoints: everything is in the slots, the step and the options.
 const gsg_optimizer_options *gsg_optimizer_settings(const gsg_optimizer *optimizer);

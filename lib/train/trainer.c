@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "predict/tiles.h"
+#include "train/problem.h"
 
 #define DEFAULT_STEPS 2000
-#define MOST_PARAMS 512
 
 void gsg_trainer_defaults(genseg_trainer_options *options)
 {
@@ -152,8 +152,6 @@ static genseg_status build_plan(genseg_trainer *trainer, gsg_error *err)
 {
     genseg_status status;
     gsg_graph *graph = NULL;
-    gsg_value wrt[MOST_PARAMS], gradients[MOST_PARAMS];
-    int32_t index[MOST_PARAMS];
     const int64_t outputs = trainer->unet.outputs;
     GSG_TRY(gsg_graph_new(trainer->context, trainer->params, &graph, err));
     trainer->image = gsg_op_input(graph, "image", batch_shape(trainer, trainer->unet.channels));
@@ -162,30 +160,11 @@ static genseg_status build_plan(genseg_trainer *trainer, gsg_error *err)
         trainer->options.class_weights ? gsg_op_input(graph, "weights", gsg_shape_make(1, &outputs)) : GSG_NONE;
     gsg_value logits = gsg_unet_build(graph, &trainer->unet, trainer->image, GSG_MODE_TRAIN);
     trainer->loss_value = gsg_nn_segmentation_loss(graph, logits, trainer->target, trainer->weights);
-    GSG_TRY(gsg_graph_status(graph, err));
-    const int32_t count = gsg_graph_trainable(graph, NULL, NULL);
-    GSG_CHECK(count <= MOST_PARAMS);
-    gsg_graph_trainable(graph, wrt, index);
-    GSG_TRY(gsg_graph_gradient(graph, &trainer->loss_value, NULL, 1, wrt, count, gradients, err));
-    const gsg_plan_options options = {.outputs = &trainer->loss_value, .output_count = 1, .gradients = gradients,
-                                      .gradient_count = count, .params = index};
-    GSG_TRY(gsg_plan_new(graph, &options, &trainer->plan, err));
+    gsg_problem problem = {.graph = graph, .params = trainer->params, .loss = {trainer->loss_value},
+                           .seed = {GSG_NONE}, .losses = 1, .outputs = {trainer->loss_value}, .output_count = 1};
+    GSG_TRY(gsg_problem_plan(&problem, &trainer->plan, err));
 done:
     gsg_graph_free(graph);
-    return status;
-}
-
-static genseg_status make_optimizer(genseg_trainer *trainer, gsg_error *err)
-{
-    const gsg_params *params = trainer->params;
-    int64_t *counts = gsg_alloc(trainer->context, (size_t)params->count, sizeof *counts);
-    if (!counts)
-        return gsg_error_nomem(err, (size_t)params->count * sizeof *counts);
-    for (int32_t i = 0; i < params->count; i++) // statistics are never updated by it
-        counts[i] = params->items[i].kind == GSG_PARAM_STATISTIC ? 1 : params->items[i].layout.count;
-    genseg_status status = gsg_optimizer_new(trainer->context, &trainer->optimizer_options, params->count, counts,
-                                             &trainer->optimizer, err);
-    gsg_free(trainer->context, counts);
     return status;
 }
 
@@ -340,7 +319,7 @@ static genseg_status prepare(genseg_trainer *trainer, uint64_t before, gsg_error
     trainer->validate_every = choose_interval(trainer);
     GSG_TRY(gsg_unet_new(trainer->context, &trainer->unet, trainer->options.seed, &trainer->params, err));
     GSG_TRY(build_plan(trainer, err));
-    GSG_TRY(make_optimizer(trainer, err));
+    GSG_TRY(gsg_problem_optimizer(trainer->params, NULL, &trainer->optimizer_options, &trainer->optimizer, err));
     GSG_TRY(gsg_params_clone(trainer->params, &trainer->best, err));
     GSG_TRY(plan_memory(trainer, before, err));
 done:
