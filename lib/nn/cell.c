@@ -106,7 +106,7 @@ int32_t gsg_nn_cell_best(const gsg_params *params, const char *name, int32_t can
     return find_candidate(params, name, best);
 }
 
-genseg_status gsg_nn_cell_merged(const gsg_params *params, const char *name, int32_t candidates, float *merged,
+genseg_status gsg_nn_cell_merged(const gsg_params *params, const char *name, int32_t candidates, gsg_param *merged,
                                  gsg_error *err)
 {
     genseg_status status;
@@ -123,7 +123,8 @@ genseg_status gsg_nn_cell_merged(const gsg_params *params, const char *name, int
         layouts[j] = &params->items[index].layout;
         args[j + 1] = params->items[index].data;
     }
-    args[candidates + 1] = merged;
+    GSG_CHECK(gsg_shape_equal(layouts[candidates - 1]->shape, merged->layout.shape));
+    args[candidates + 1] = merged->data;
     GSG_TRY(gsg_merge_forward_new(params->engine, candidates, layouts, &kernel, err));
     GSG_TRY(kernel->run(kernel, &(gsg_run){0}, args, NULL, err));
 done:

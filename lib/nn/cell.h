@@ -27,8 +27,9 @@ int32_t gsg_nn_is_architecture(const gsg_param *param);
 // Index in params of the candidate of searchable cell `name` whose logit is largest (the smallest kernel among equals);
 // -1 where it has no parameters there. *kernel: its size.
 int32_t gsg_nn_cell_best(const gsg_params *params, const char *name, int32_t candidates, int32_t *kernel);
-// The merged kernel of the cell, of the largest candidate's layout, into `merged`. INTERNAL where it has no parameters.
-genseg_status gsg_nn_cell_merged(const gsg_params *params, const char *name, int32_t candidates, float *merged,
+// The merged kernel of the cell into a parameter like its largest candidate. INTERNAL where there is no such cell, or
+// `merged` is another.
+genseg_status gsg_nn_cell_merged(const gsg_params *params, const char *name, int32_t candidates, gsg_param *merged,
                                  gsg_error *err);
 
 #endif
