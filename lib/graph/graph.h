@@ -13,6 +13,7 @@
 #include "kernel/deform.h"
 #include "kernel/gather.h"
 #include "kernel/loss.h"
+#include "kernel/merge.h"
 #include "kernel/norm.h"
 #include "kernel/pointwise.h"
 #include "kernel/window.h"
@@ -36,11 +37,14 @@ gsg_value gsg_op_input(gsg_graph *graph, const char *name, gsg_shape shape);
 // A parameter; created (zero) in the graph's params where it isn't there yet.
 gsg_value gsg_op_param(gsg_graph *graph, const char *name, gsg_param_kind kind, gsg_shape shape);
 
-// x (N, C, [D,] H, W). weight and bias are parameters (bias: GSG_NONE for none).
+// x (N, C, [D,] H, W). weight is a parameter or merged, bias a parameter (GSG_NONE for none).
 gsg_value gsg_op_conv(gsg_graph *graph, gsg_value x, gsg_value weight, gsg_value bias, const gsg_conv *conv);
 // The same with y = act(scale * conv + shift), for inference: no gradient. GSG_NONE leaves scale or shift out.
 gsg_value gsg_op_conv_epilogue(gsg_graph *graph, gsg_value x, gsg_value weight, gsg_value scale, gsg_value shift,
                                int32_t activation, float slope, const gsg_conv *conv);
+// Weights that are a mixture of 1 to GSG_MERGE_CANDIDATES kernels (parameters in ascending size) by the softmax of
+// `logits`, a vector of as many: kernel/merge.h. Differentiable in all of them.
+gsg_value gsg_op_merge(gsg_graph *graph, gsg_value logits, const gsg_value *kernels, int32_t count);
 // scale and shift of a convolution followed by batch norm with its running statistics.
 void gsg_op_norm_fold(gsg_graph *graph, gsg_value gamma, gsg_value beta, gsg_value running_mean,
                       gsg_value running_variance, gsg_value bias, float epsilon, gsg_value *scale, gsg_value *shift);

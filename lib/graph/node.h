@@ -9,7 +9,7 @@
 #include "graph/graph.h"
 
 #define GSG_NODE_SOURCES 6
-#define GSG_NODE_RESULTS 3
+#define GSG_NODE_RESULTS 4
 
 typedef enum gsg_op {
     GSG_OP_INPUT,
@@ -17,6 +17,8 @@ typedef enum gsg_op {
     GSG_OP_CONV,
     GSG_OP_CONV_BACKWARD_DATA,
     GSG_OP_CONV_BACKWARD_WEIGHTS,
+    GSG_OP_MERGE,
+    GSG_OP_MERGE_BACKWARD,
     GSG_OP_NORM_STATISTICS,
     GSG_OP_NORM_RUNNING,
     GSG_OP_NORM_APPLY,
@@ -91,7 +93,7 @@ typedef struct gsg_node {
 typedef enum gsg_role {
     GSG_ROLE_ACTIVATION, // layout by gsg_desc_activation()
     GSG_ROLE_VECTOR,     // rows of channels, each padded to GSG_VECTOR_PAD
-    GSG_ROLE_WEIGHTS     // a parameter of convolution, or its gradient, in the stored layout
+    GSG_ROLE_WEIGHTS     // weights of a convolution or their gradient, in the stored layout
 } gsg_role;
 
 typedef struct gsg_value_info {
@@ -147,13 +149,18 @@ typedef struct gsg_operation {
     // Makes the kernel; NULL for values without work (inputs, parameters).
     genseg_status (*compile)(const gsg_compile *compile, const gsg_node *node, gsg_kernel **kernel, gsg_error *err);
     int32_t cheap;    // may be computed again instead of being kept
-    int32_t in_place; // 1 + index of the source whose buffer dst[0] may take over; 0: none
+    // 1 + index of the source whose buffer dst[0] may take over; 0: none; GSG_LAST_IN_PLACE: the last
+    // result may take over the last source's
+    int32_t in_place;
 } gsg_operation;
+
+#define GSG_LAST_IN_PLACE (-1)
 
 const gsg_operation *gsg_operation_of(gsg_op op);
 
 // The rows, by file.
 extern const gsg_operation gsg_operation_conv, gsg_operation_conv_backward_data, gsg_operation_conv_backward_weights;
+extern const gsg_operation gsg_operation_merge, gsg_operation_merge_backward;
 extern const gsg_operation gsg_operation_norm_statistics, gsg_operation_norm_running, gsg_operation_norm_apply,
     gsg_operation_norm_backward, gsg_operation_norm_fold;
 extern const gsg_operation gsg_operation_activation, gsg_operation_activation_backward, gsg_operation_softmax,

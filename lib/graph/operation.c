@@ -10,6 +10,8 @@ static const gsg_operation *const table[GSG_OP_COUNT] = {
     ROW(GSG_OP_CONV, conv),
     ROW(GSG_OP_CONV_BACKWARD_DATA, conv_backward_data),
     ROW(GSG_OP_CONV_BACKWARD_WEIGHTS, conv_backward_weights),
+    ROW(GSG_OP_MERGE, merge),
+    ROW(GSG_OP_MERGE_BACKWARD, merge_backward),
     ROW(GSG_OP_NORM_STATISTICS, norm_statistics),
     ROW(GSG_OP_NORM_RUNNING, norm_running),
     ROW(GSG_OP_NORM_APPLY, norm_apply),

@@ -8,7 +8,7 @@ static gsg_value build(gsg_graph *graph, gsg_value x, gsg_value weight, gsg_valu
     if (!gsg_graph_check_activation(graph, x, "convolution"))
         return GSG_NONE;
     if (weight < 0 || graph->values[weight].role != GSG_ROLE_WEIGHTS)
-        return gsg_graph_error(graph, GENSEG_ERROR_INTERNAL, "convolution: its weights are no parameter");
+        return gsg_graph_error(graph, GENSEG_ERROR_INTERNAL, "convolution: its weights are none");
     if (gsg_conv_shape(conv, graph->values[x].shape, graph->values[weight].shape, &dst, &graph->error) != GENSEG_OK)
         return GSG_NONE;
     gsg_node node = {.op = GSG_OP_CONV, .src_count = 4, .src = {x, weight, scale, shift}, .dst_count = 1};

@@ -127,10 +127,12 @@ static void reuse_sources(gsg_plan *plan)
 {
     for (int32_t s = 0; s < plan->step_count; s++) {
         const gsg_node *node = &plan->steps[s].node;
-        const int32_t index = gsg_operation_of(node->op)->in_place - 1;
-        if (index < 0 || node->src[index] < 0)
+        const int32_t rule = gsg_operation_of(node->op)->in_place;
+        const int32_t index = rule == GSG_LAST_IN_PLACE ? node->src_count - 1 : rule - 1;
+        const int32_t result = rule == GSG_LAST_IN_PLACE ? node->dst_count - 1 : 0;
+        if (index < 0 || node->src[index] < 0 || node->dst[result] < 0)
             continue;
-        gsg_value src = node->src[index], dst = node->dst[0];
+        gsg_value src = node->src[index], dst = node->dst[result];
         const gsg_place *from = &plan->places[src];
         gsg_place *to = &plan->places[dst];
         int32_t readings = 0;

@@ -1,7 +1,7 @@
 // Which nodes run and in what order: those that the results depend on, as they were
 // built. A cheap forward value (a normalised activation) that the reverse pass uses
 // is computed again there, right before, where its own sources are kept anyway:
-// training then keeps one tensor a layer instead of two.
+// training then keeps one tensor a layer instead of two, and no merged weights.
 #include <string.h>
 
 #include "graph/plan_steps.h"
@@ -51,11 +51,11 @@ static void mark_live(order *o)
     }
 }
 
-// Only activations count: vectors and parameters are small or always there.
+// Vectors are small, and parameters always there; merged weights are neither, but made of what is.
 static bool can_repeat(const order *o, gsg_value value, int32_t at)
 {
     const int32_t producer = o->graph->values[value].node;
-    if (producer >= o->graph->reverse || o->graph->values[value].role != GSG_ROLE_ACTIVATION)
+    if (producer >= o->graph->reverse || o->graph->values[value].role == GSG_ROLE_VECTOR)
         return false;
     const gsg_node *node = &o->graph->nodes[producer];
     if (!gsg_operation_of(node->op)->cheap)

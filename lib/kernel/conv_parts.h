@@ -1,5 +1,5 @@
 // What surrounds oneDNN's convolutions, and the 1x1 convolution to few outputs: for
-// conv*.c and weights.c alone.
+// conv*.c, weights.c and merge.c alone.
 #ifndef GSG_KERNEL_CONV_PARTS_H
 #define GSG_KERNEL_CONV_PARTS_H
 
@@ -31,6 +31,16 @@ genseg_status gsg_conv_run_data(const gsg_kernel *self, const gsg_run *run, floa
                                 gsg_error *err);
 genseg_status gsg_conv_run_weights(const gsg_kernel *self, const gsg_run *run, float *const *args, void *scratch,
                                    gsg_error *err);
+
+// The layout for blocks of 16 or 8 whatever the machine has.
+gsg_weights gsg_weights_blocked(int32_t block, gsg_shape shape, int32_t transposed);
+
+// Stored weights are `outer` times `taps` runs of contiguous floats, taps in the kernel's order. Layouts of the same
+// channels and more than one tap agree in `outer` and `run`.
+typedef struct gsg_weights_runs {
+    int64_t outer, taps, run;
+} gsg_weights_runs;
+gsg_weights_runs gsg_weights_runs_of(const gsg_weights *layout);
 
 // out = stored, each output channel times its scale.
 void gsg_weights_scale(const genseg_context *context, const gsg_weights *layout, const float *stored,

@@ -25,7 +25,12 @@ static extent measure(const gsg_weights *w)
 
 gsg_weights gsg_weights_layout(const gsg_engine *engine, gsg_shape shape, int32_t transposed)
 {
-    gsg_weights w = {.shape = shape, .transposed = transposed != 0, .block = gsg_engine_block(engine)};
+    return gsg_weights_blocked(gsg_engine_block(engine), shape, transposed);
+}
+
+gsg_weights gsg_weights_blocked(int32_t block, gsg_shape shape, int32_t transposed)
+{
+    gsg_weights w = {.shape = shape, .transposed = transposed != 0, .block = block};
     extent e = measure(&w);
     const int64_t b = w.block, out = groups(e.outputs, b), in = groups(e.inputs, b);
     if (transposed) {
@@ -63,6 +68,16 @@ static int64_t stored_index(int32_t form, const extent *e, int64_t o, int64_t i,
 static int64_t tap_stride(int32_t form, const extent *e)
 {
     return form == GSG_FORM_FIRST ? e->inputs * e->block : e->block * e->block;
+}
+
+gsg_weights_runs gsg_weights_runs_of(const gsg_weights *layout)
+{
+    const extent e = measure(layout);
+    gsg_weights_runs runs = {.taps = e.taps, .run = tap_stride(layout->form, &e)};
+    if (layout->form == GSG_FORM_HEAD)
+        runs.run = layout->count; // of one tap
+    runs.outer = layout->count / (runs.taps * runs.run);
+    return runs;
 }
 
 // Moves every weight one way.

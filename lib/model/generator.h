@@ -16,33 +16,34 @@ typedef struct gsg_generator {
     int64_t channels;   // of the image
     int64_t width;      // channels after the first halving, doubled at each one up to 8 times
     int32_t candidates; // of a cell, 1 to 3
-    float dropout;      // in the decoder's inner levels, where pix2pix has it; 0.5 there
+    float dropout;      // 1/2 in pix2pix: in the (up to) three levels of the decoder around its innermost one, never in
+                        // the outermost; levels 7, 6 and 5 of 8
     int32_t fixed[2 * GSG_GENERATOR_LEVELS]; // kernel of each cell, 0: searchable. The encoder's from outside
                                              // inwards, then the decoder's from inside outwards
 } gsg_generator;
 
 // levels 8 and 3, width 32 and 16 in 2-D and 3-D, one mask and one image channel, no noise, three candidates, dropout 1/2
 gsg_generator gsg_generator_default(int32_t spatial);
-// As many halvings (up to 8) as a size (D, H, W; D is 1 in 2-D) allows down to 1.
+// How often all sizes (D, H, W; D is 1 in 2-D) can be halved, up to 8 times.
 int32_t gsg_generator_depth(int32_t spatial, const int64_t size[3]);
+// Sizes must be multiples of this; they need be neither powers of two nor equal.
 int64_t gsg_generator_multiple(const gsg_generator *generator);
 
 // mask (N, masks, [D,] H, W), noise alike or GSG_NONE: the image. Dropout in TRAIN and PROBE. Parameters are named
-// "generator....". SHAPE, in the graph, where sizes don't fit.
+// "generator.down1.k4.weight" (nn/cell.h), "generator.down2.norm.weight", ..., level 1 outermost, "generator.up1.bias".
+// SHAPE, in the graph, where sizes don't fit.
 gsg_value gsg_generator_build(gsg_graph *graph, const gsg_generator *generator, gsg_value mask, gsg_value noise,
                               gsg_mode mode);
-// Parameters, all zero, or with first values: convolutions normal with deviation 0.02, batch norm's gamma 1 with the same
-// (pix2pix), logits zero.
+// Parameters, all zero; gsg_init_gan() (nn/init.h) gives them first values.
 genseg_status gsg_generator_params(genseg_context *context, const gsg_generator *generator, gsg_params **params,
                                    gsg_error *err);
-genseg_status gsg_generator_init(gsg_params *params, uint64_t seed, gsg_error *err);
 
 // What to do with the cells after training.
 typedef enum gsg_discretise {
     GSG_DISCRETISE_MERGED = 1, // the mixture becomes one kernel of the largest size: the same images
     GSG_DISCRETISE_BEST        // the candidate with the largest logit stays, unscaled
 } gsg_discretise;
-// A generator without searchable cells, and its parameters.
+// A generator without searchable cells, and its parameters. `params` may hold other networks' as well.
 genseg_status gsg_generator_discretise(const gsg_generator *generator, const gsg_params *params, gsg_discretise how,
                                        gsg_generator *plain, gsg_params **plain_params, gsg_error *err);
 

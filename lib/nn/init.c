@@ -9,6 +9,8 @@
 #include "core/rng.h"
 #include "core/text.h"
 
+#define GAN_DEVIATION 0.02
+
 // The convolution that a bias belongs to has the same name but for its end; batch norm has a vector there.
 static const gsg_param *convolution_of(const gsg_params *params, const gsg_param *bias)
 {
@@ -30,22 +32,37 @@ static double bound(const gsg_param *weight)
     return 1.0 / sqrt((double)(gsg_shape_count(shape) / shape.dims[0]));
 }
 
-static void draw(const gsg_params *params, int32_t index, uint64_t seed, float *values)
+// The first value of each: batch norm's gamma and running variance are 1, all other vectors 0.
+static float constant_of(const gsg_param *param)
 {
-    const gsg_param *param = &params->items[index];
+    bool one = gsg_text_ends(param->name, param->kind == GSG_PARAM_STATISTIC ? ".running_var" : ".weight");
+    return one ? 1.0f : 0.0f;
+}
+
+typedef void (*draw_fn)(const gsg_params *params, const gsg_param *param, gsg_rng *rng, float *values);
+
+static void draw_default(const gsg_params *params, const gsg_param *param, gsg_rng *rng, float *values)
+{
     const int64_t count = gsg_shape_count(param->layout.shape);
     const gsg_param *weight = param->kind == GSG_PARAM_VECTOR ? convolution_of(params, param) : param;
-    bool one = gsg_text_ends(param->name, param->kind == GSG_PARAM_STATISTIC ? ".running_var" : ".weight");
     bool constant = param->kind == GSG_PARAM_STATISTIC || !weight;
-    gsg_rng rng;
-    gsg_rng_init(&rng, seed, GSG_STREAM_INIT, (uint64_t)index);
     for (int64_t i = 0; i < count; i++) {
         const double limit = constant ? 0.0 : bound(weight);
-        values[i] = constant ? (one ? 1.0f : 0.0f) : (float)gsg_rng_range(&rng, -limit, limit);
+        values[i] = constant ? constant_of(param) : (float)gsg_rng_range(rng, -limit, limit);
     }
 }
 
-genseg_status gsg_init_default(gsg_params *params, uint64_t seed, gsg_error *err)
+static void draw_gan(const gsg_params *params, const gsg_param *param, gsg_rng *rng, float *values)
+{
+    const int64_t count = gsg_shape_count(param->layout.shape);
+    const bool vector = param->kind == GSG_PARAM_VECTOR, gamma = vector && gsg_text_ends(param->name, ".weight");
+    const bool random = gamma || param->kind == GSG_PARAM_CONV || param->kind == GSG_PARAM_CONV_TRANSPOSED;
+    const double mean = gamma ? 1.0 : 0.0;
+    for (int64_t i = 0; i < count; i++)
+        values[i] = random ? (float)(mean + GAN_DEVIATION * gsg_rng_normal(rng)) : constant_of(param);
+}
+
+static genseg_status draw_all(gsg_params *params, uint64_t seed, draw_fn draw, gsg_error *err)
 {
     int64_t most = 1;
     for (int32_t i = 0; i < params->count; i++) {
@@ -56,9 +73,21 @@ genseg_status gsg_init_default(gsg_params *params, uint64_t seed, gsg_error *err
     if (!values)
         return gsg_error_nomem(err, (size_t)most * sizeof *values);
     for (int32_t i = 0; i < params->count; i++) {
-        draw(params, i, seed, values);
+        gsg_rng rng;
+        gsg_rng_init(&rng, seed, GSG_STREAM_INIT, (uint64_t)i);
+        draw(params, &params->items[i], &rng, values);
         gsg_param_import(&params->items[i], values);
     }
     gsg_free(params->context, values);
     return GENSEG_OK;
+}
+
+genseg_status gsg_init_default(gsg_params *params, uint64_t seed, gsg_error *err)
+{
+    return draw_all(params, seed, draw_default, err);
+}
+
+genseg_status gsg_init_gan(gsg_params *params, uint64_t seed, gsg_error *err)
+{
+    return draw_all(params, seed, draw_gan, err);
 }

@@ -17,7 +17,7 @@ gsg_conv gsg_nn_square(int32_t spatial, int64_t kernel, int64_t stride, int64_t 
     return conv;
 }
 
-static gsg_value param(gsg_graph *graph, const char *name, const char *part, gsg_param_kind kind, gsg_shape shape)
+gsg_value gsg_nn_param(gsg_graph *graph, const char *name, const char *part, gsg_param_kind kind, gsg_shape shape)
 {
     char full[NAME_SIZE];
     if (snprintf(full, sizeof full, "%s.%s", name, part) >= (int)sizeof full) {
@@ -27,7 +27,8 @@ static gsg_value param(gsg_graph *graph, const char *name, const char *part, gsg
     return gsg_op_param(graph, full, kind, shape);
 }
 
-static gsg_value weight(gsg_graph *graph, const char *name, gsg_value x, int64_t channels, const gsg_conv *conv)
+gsg_value gsg_nn_weight(gsg_graph *graph, const char *name, const char *part, gsg_value x, int64_t channels,
+                        const gsg_conv *conv)
 {
     const int64_t in = gsg_graph_shape(graph, x).dims[1];
     gsg_shape shape = {.ndim = conv->spatial + 2, .dims = {channels, in}};
@@ -37,14 +38,19 @@ static gsg_value weight(gsg_graph *graph, const char *name, gsg_value x, int64_t
     }
     for (int32_t i = 0; i < conv->spatial; i++)
         shape.dims[i + 2] = conv->kernel[i];
-    return param(graph, name, "weight", conv->transposed ? GSG_PARAM_CONV_TRANSPOSED : GSG_PARAM_CONV, shape);
+    return gsg_nn_param(graph, name, part, conv->transposed ? GSG_PARAM_CONV_TRANSPOSED : GSG_PARAM_CONV, shape);
+}
+
+gsg_value gsg_nn_bias(gsg_graph *graph, const char *name, int64_t channels)
+{
+    return gsg_nn_param(graph, name, "bias", GSG_PARAM_VECTOR, gsg_shape_make(1, &channels));
 }
 
 gsg_value gsg_nn_conv(gsg_graph *graph, const char *name, gsg_value x, int64_t channels, const gsg_conv *conv,
                       int32_t bias)
 {
-    gsg_value w = weight(graph, name, x, channels, conv);
-    gsg_value b = bias ? param(graph, name, "bias", GSG_PARAM_VECTOR, gsg_shape_make(1, &channels)) : GSG_NONE;
+    gsg_value w = gsg_nn_weight(graph, name, "weight", x, channels, conv);
+    gsg_value b = bias ? gsg_nn_bias(graph, name, channels) : GSG_NONE;
     return gsg_op_conv(graph, x, w, b, conv);
 }
 
@@ -52,21 +58,27 @@ gsg_value gsg_nn_conv_norm(gsg_graph *graph, const char *name, int32_t index, gs
                            const gsg_conv *conv, float slope, gsg_mode mode)
 {
     char conv_name[NAME_SIZE], norm_name[NAME_SIZE];
-    const gsg_shape vector = gsg_shape_make(1, &channels);
     snprintf(conv_name, sizeof conv_name, "%s.%d", name, index);
     snprintf(norm_name, sizeof norm_name, "%s.%d", name, index + 1);
+    gsg_value w = gsg_nn_weight(graph, conv_name, "weight", x, channels, conv);
+    return gsg_nn_weighted_norm(graph, norm_name, x, w, channels, conv, slope, mode);
+}
+
+gsg_value gsg_nn_weighted_norm(gsg_graph *graph, const char *norm_name, gsg_value x, gsg_value weight,
+                               int64_t channels, const gsg_conv *conv, float slope, gsg_mode mode)
+{
+    const gsg_shape vector = gsg_shape_make(1, &channels);
     gsg_norm norm = {.activation = 1, .slope = slope, .epsilon = 1e-5f, .momentum = 0.1f};
-    gsg_value w = weight(graph, conv_name, x, channels, conv);
-    gsg_value gamma = param(graph, norm_name, "weight", GSG_PARAM_VECTOR, vector);
-    gsg_value beta = param(graph, norm_name, "bias", GSG_PARAM_VECTOR, vector);
-    gsg_value mean = param(graph, norm_name, "running_mean", GSG_PARAM_STATISTIC, vector);
-    gsg_value variance = param(graph, norm_name, "running_var", GSG_PARAM_STATISTIC, vector);
+    gsg_value gamma = gsg_nn_param(graph, norm_name, "weight", GSG_PARAM_VECTOR, vector);
+    gsg_value beta = gsg_nn_bias(graph, norm_name, channels);
+    gsg_value mean = gsg_nn_param(graph, norm_name, "running_mean", GSG_PARAM_STATISTIC, vector);
+    gsg_value variance = gsg_nn_param(graph, norm_name, "running_var", GSG_PARAM_STATISTIC, vector);
     if (mode == GSG_MODE_INFER) {
         gsg_value scale, shift;
         gsg_op_norm_fold(graph, gamma, beta, mean, variance, GSG_NONE, norm.epsilon, &scale, &shift);
-        return gsg_op_conv_epilogue(graph, x, w, scale, shift, 1, slope, conv);
+        return gsg_op_conv_epilogue(graph, x, weight, scale, shift, 1, slope, conv);
     }
-    gsg_value y = gsg_op_conv(graph, x, w, GSG_NONE, conv);
+    gsg_value y = gsg_op_conv(graph, x, weight, GSG_NONE, conv);
     bool moves = mode == GSG_MODE_TRAIN;
     return gsg_op_norm(graph, y, gamma, beta, moves ? mean : GSG_NONE, moves ? variance : GSG_NONE, &norm);
 }

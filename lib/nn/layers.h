@@ -17,6 +17,14 @@ gsg_value gsg_nn_conv(gsg_graph *graph, const char *name, gsg_value x, int64_t c
 // Convolution without bias ("NAME.I"), batch norm ("NAME.I+1"), leaky ReLU with `slope`.
 gsg_value gsg_nn_conv_norm(gsg_graph *graph, const char *name, int32_t index, gsg_value x, int64_t channels,
                            const gsg_conv *conv, float slope, gsg_mode mode);
+// What these are made of: a parameter "NAME.PART"; the weights of a convolution of x, and a bias; the convolution by
+// given weights with batch norm ("NORM_NAME.weight" and the rest) and leaky ReLU.
+gsg_value gsg_nn_param(gsg_graph *graph, const char *name, const char *part, gsg_param_kind kind, gsg_shape shape);
+gsg_value gsg_nn_weight(gsg_graph *graph, const char *name, const char *part, gsg_value x, int64_t channels,
+                        const gsg_conv *conv);
+gsg_value gsg_nn_bias(gsg_graph *graph, const char *name, int64_t channels);
+gsg_value gsg_nn_weighted_norm(gsg_graph *graph, const char *norm_name, gsg_value x, gsg_value weight,
+                               int64_t channels, const gsg_conv *conv, float slope, gsg_mode mode);
 // A kernel, stride and padding that are the same along all axes.
 gsg_conv gsg_nn_square(int32_t spatial, int64_t kernel, int64_t stride, int64_t padding, int32_t transposed);
 
