@@ -48,6 +48,20 @@ gsg_value gsg_nn_conv(gsg_graph *graph, const char *name, gsg_value x, int64_t c
     return gsg_op_conv(graph, x, w, b, conv);
 }
 
+static gsg_norm norm_of(float slope)
+{
+    return (gsg_norm){.activation = 1, .slope = slope, .epsilon = 1e-5f, .momentum = 0.1f};
+}
+
+gsg_value gsg_nn_batch_norm(gsg_graph *graph, const char *name, gsg_value x, float slope)
+{
+    const int64_t channels = gsg_graph_shape(graph, x).dims[1];
+    const gsg_norm norm = norm_of(slope);
+    gsg_value gamma = param(graph, name, "weight", GSG_PARAM_VECTOR, gsg_shape_make(1, &channels));
+    gsg_value beta = param(graph, name, "bias", GSG_PARAM_VECTOR, gsg_shape_make(1, &channels));
+    return gsg_op_norm(graph, x, gamma, beta, GSG_NONE, GSG_NONE, &norm);
+}
+
 gsg_value gsg_nn_conv_norm(gsg_graph *graph, const char *name, int32_t index, gsg_value x, int64_t channels,
                            const gsg_conv *conv, float slope, gsg_mode mode)
 {
@@ -55,7 +69,7 @@ gsg_value gsg_nn_conv_norm(gsg_graph *graph, const char *name, int32_t index, gs
     const gsg_shape vector = gsg_shape_make(1, &channels);
     snprintf(conv_name, sizeof conv_name, "%s.%d", name, index);
     snprintf(norm_name, sizeof norm_name, "%s.%d", name, index + 1);
-    gsg_norm norm = {.activation = 1, .slope = slope, .epsilon = 1e-5f, .momentum = 0.1f};
+    const gsg_norm norm = norm_of(slope);
     gsg_value w = weight(graph, conv_name, x, channels, conv);
     gsg_value gamma = param(graph, norm_name, "weight", GSG_PARAM_VECTOR, vector);
     gsg_value beta = param(graph, norm_name, "bias", GSG_PARAM_VECTOR, vector);

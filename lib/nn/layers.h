@@ -17,6 +17,8 @@ gsg_value gsg_nn_conv(gsg_graph *graph, const char *name, gsg_value x, int64_t c
 // Convolution without bias ("NAME.I"), batch norm ("NAME.I+1"), leaky ReLU with `slope`.
 gsg_value gsg_nn_conv_norm(gsg_graph *graph, const char *name, int32_t index, gsg_value x, int64_t channels,
                            const gsg_conv *conv, float slope, gsg_mode mode);
+// Batch norm ("NAME.weight", "NAME.bias") with the batch's statistics, no running ones beside, and leaky ReLU.
+gsg_value gsg_nn_batch_norm(gsg_graph *graph, const char *name, gsg_value x, float slope);
 // A kernel, stride and padding that are the same along all axes.
 gsg_conv gsg_nn_square(int32_t spatial, int64_t kernel, int64_t stride, int64_t padding, int32_t transposed);
 
