@@ -67,6 +67,8 @@ gsg_value gsg_op_multiply(gsg_graph *graph, gsg_value a, gsg_value b);
 // constant * factor * x; factor a scalar value or GSG_NONE.
 gsg_value gsg_op_scale(gsg_graph *graph, gsg_value x, float constant, gsg_value factor);
 gsg_value gsg_op_dropout(gsg_graph *graph, gsg_value x, float p);
+// An activation whose every element is `constant` (the target of an adversarial loss).
+gsg_value gsg_op_fill(gsg_graph *graph, gsg_shape shape, float constant);
 gsg_value gsg_op_sum(gsg_graph *graph, gsg_value x, float constant);
 gsg_value gsg_op_mean(gsg_graph *graph, gsg_value x);
 gsg_value gsg_op_dot(gsg_graph *graph, gsg_value a, gsg_value b, float constant);
@@ -74,6 +76,8 @@ gsg_value gsg_op_dot(gsg_graph *graph, gsg_value a, gsg_value b, float constant)
 // sample_weights (a vector of one weight a sample, or GSG_NONE), not for the classes' `weights`.
 gsg_value gsg_op_l1(gsg_graph *graph, gsg_value a, gsg_value b);
 gsg_value gsg_op_mse(gsg_graph *graph, gsg_value a, gsg_value b);
+// Mean over samples of (|| x_n || - 1)^2: of a gradient, the penalty that keeps a critic's slope at 1.
+gsg_value gsg_op_unit_penalty(gsg_graph *graph, gsg_value x);
 gsg_value gsg_op_cross_entropy(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value weights,
                                gsg_value sample_weights);
 gsg_value gsg_op_soft_dice(gsg_graph *graph, gsg_value logits, gsg_value target, gsg_value sample_weights,
@@ -90,7 +94,9 @@ gsg_value gsg_op_appearance(gsg_graph *graph, gsg_value x, gsg_value draws, gsg_
 gsg_value gsg_op_gather(gsg_graph *graph, gsg_value x, gsg_value index);
 
 // Appends the reverse pass: gradients of sum_i <seed_i, output_i> with respect to `wrt`. A seed of
-// GSG_NONE is 1 for a scalar output. gradients[i] is GSG_NONE where wrt[i] has no influence.
+// GSG_NONE is 1 for a scalar output. gradients[i] is GSG_NONE where wrt[i] has no influence. A gradient may be built on
+// and differentiated in turn where the operations behind it allow that: convolution, (leaky) ReLU, joining channels and
+// what is linear; others say UNSUPPORTED.
 genseg_status gsg_graph_gradient(gsg_graph *graph, const gsg_value *outputs, const gsg_value *seeds,
                                  int32_t output_count, const gsg_value *wrt, int32_t wrt_count, gsg_value *gradients,
                                  gsg_error *err);

@@ -45,6 +45,8 @@ typedef enum gsg_op {
     GSG_OP_L1_BACKWARD,
     GSG_OP_MSE,
     GSG_OP_MSE_BACKWARD,
+    GSG_OP_UNIT_PENALTY,
+    GSG_OP_UNIT_PENALTY_BACKWARD,
     GSG_OP_CROSS_ENTROPY,
     GSG_OP_CROSS_ENTROPY_BACKWARD,
     GSG_OP_SOFT_DICE,
@@ -169,7 +171,8 @@ extern const gsg_operation gsg_operation_activation, gsg_operation_activation_ba
 extern const gsg_operation gsg_operation_max_pool, gsg_operation_max_pool_backward, gsg_operation_resize,
     gsg_operation_resize_backward, gsg_operation_concat, gsg_operation_slice;
 extern const gsg_operation gsg_operation_sum, gsg_operation_fill, gsg_operation_dot, gsg_operation_l1,
-    gsg_operation_l1_backward, gsg_operation_mse, gsg_operation_mse_backward, gsg_operation_cross_entropy,
+    gsg_operation_l1_backward, gsg_operation_mse, gsg_operation_mse_backward, gsg_operation_unit_penalty,
+    gsg_operation_unit_penalty_backward, gsg_operation_cross_entropy,
     gsg_operation_cross_entropy_backward, gsg_operation_soft_dice, gsg_operation_soft_dice_backward;
 extern const gsg_operation gsg_operation_deform, gsg_operation_deform_backward, gsg_operation_appearance,
     gsg_operation_appearance_backward, gsg_operation_gather, gsg_operation_gather_backward;

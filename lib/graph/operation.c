@@ -38,6 +38,8 @@ static const gsg_operation *const table[GSG_OP_COUNT] = {
     ROW(GSG_OP_L1_BACKWARD, l1_backward),
     ROW(GSG_OP_MSE, mse),
     ROW(GSG_OP_MSE_BACKWARD, mse_backward),
+    ROW(GSG_OP_UNIT_PENALTY, unit_penalty),
+    ROW(GSG_OP_UNIT_PENALTY_BACKWARD, unit_penalty_backward),
     ROW(GSG_OP_CROSS_ENTROPY, cross_entropy),
     ROW(GSG_OP_CROSS_ENTROPY_BACKWARD, cross_entropy_backward),
     ROW(GSG_OP_SOFT_DICE, soft_dice),

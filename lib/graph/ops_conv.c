@@ -31,6 +31,19 @@ gsg_value gsg_op_conv_epilogue(gsg_graph *graph, gsg_value x, gsg_value weight, 
     return build(graph, x, weight, scale, shift, &epilogue, conv);
 }
 
+static gsg_value backward_weights(gsg_graph *graph, const gsg_conv *conv, gsg_value src, gsg_value diff_dst,
+                                  gsg_value weight, gsg_value bias, gsg_value *diff_bias)
+{
+    gsg_node node = {.op = GSG_OP_CONV_BACKWARD_WEIGHTS, .src_count = 2, .dst_count = bias >= 0 ? 2 : 1};
+    node.conv = *conv;
+    node.src[0] = src;
+    node.src[1] = diff_dst;
+    node.dst[0] = gsg_graph_like(graph, weight);
+    if (bias >= 0)
+        *diff_bias = node.dst[1] = gsg_graph_like(graph, bias);
+    return gsg_graph_append(graph, &node);
+}
+
 static void differentiate(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst, const bool *need,
                           gsg_value *diff_src)
 {
@@ -39,18 +52,9 @@ static void differentiate(gsg_graph *graph, const gsg_node *node, const gsg_valu
         return;
     }
     // Weights first: what they alone need (a recomputed source) is free again before diff_src is made.
-    if (need[1] || need[3]) {
-        gsg_node weights = {.op = GSG_OP_CONV_BACKWARD_WEIGHTS, .src_count = 2, .dst_count = need[3] ? 2 : 1};
-        weights.conv = node->conv;
-        weights.src[0] = node->src[0];
-        weights.src[1] = diff_dst[0];
-        weights.dst[0] = gsg_graph_like(graph, node->src[1]);
-        if (need[3])
-            weights.dst[1] = gsg_graph_like(graph, node->src[3]);
-        gsg_graph_append(graph, &weights);
-        diff_src[1] = weights.dst[0];
-        diff_src[3] = need[3] ? weights.dst[1] : GSG_NONE;
-    }
+    if (need[1] || need[3])
+        diff_src[1] = backward_weights(graph, &node->conv, node->src[0], diff_dst[0], node->src[1],
+                                       need[3] ? node->src[3] : GSG_NONE, &diff_src[3]);
     if (need[0]) {
         gsg_node data = {.op = GSG_OP_CONV_BACKWARD_DATA, .src_count = 2, .dst_count = 1};
         data.conv = node->conv;
@@ -59,6 +63,16 @@ static void differentiate(gsg_graph *graph, const gsg_node *node, const gsg_valu
         data.dst[0] = gsg_graph_like(graph, node->src[0]);
         diff_src[0] = gsg_graph_append(graph, &data);
     }
+}
+
+// Linear in both sources, as convolution is: what was the gradient of its source takes that source's place.
+static void differentiate_data(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst, const bool *need,
+                               gsg_value *diff_src)
+{
+    if (need[1])
+        diff_src[1] = backward_weights(graph, &node->conv, diff_dst[0], node->src[0], node->src[1], GSG_NONE, NULL);
+    if (need[0])
+        diff_src[0] = gsg_op_conv(graph, diff_dst[0], node->src[1], GSG_NONE, &node->conv);
 }
 
 static const gsg_weights *layout(const gsg_compile *c, gsg_value weight)
@@ -86,6 +100,7 @@ static genseg_status compile_weights(const gsg_compile *c, const gsg_node *node,
 
 const gsg_operation gsg_operation_conv = {.name = "convolution", .differentiate = differentiate,
                                           .compile = compile_forward};
-const gsg_operation gsg_operation_conv_backward_data = {.name = "convolution backward data", .compile = compile_data};
+const gsg_operation gsg_operation_conv_backward_data = {
+    .name = "convolution backward data", .differentiate = differentiate_data, .compile = compile_data};
 const gsg_operation gsg_operation_conv_backward_weights = {.name = "convolution backward weights",
                                                            .compile = compile_weights};

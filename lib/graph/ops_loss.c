@@ -53,6 +53,24 @@ gsg_value gsg_op_mse(gsg_graph *graph, gsg_value a, gsg_value b)
     return reduction(graph, (gsg_node){.op = GSG_OP_MSE, .src_count = 2, .src = {a, b}});
 }
 
+gsg_value gsg_op_unit_penalty(gsg_graph *graph, gsg_value x)
+{
+    if (!gsg_graph_check_activation(graph, x, "unit penalty"))
+        return GSG_NONE;
+    return reduction(graph, (gsg_node){.op = GSG_OP_UNIT_PENALTY, .src_count = 1, .src = {x}});
+}
+
+gsg_value gsg_op_fill(gsg_graph *graph, gsg_shape shape, float constant)
+{
+    char text[GSG_SHAPE_TEXT_SIZE];
+    if (gsg_graph_ok(graph) && (shape.ndim < 4 || gsg_shape_count(shape) <= 0))
+        return gsg_graph_error(graph, GENSEG_ERROR_SHAPE, "fill: shape %s", gsg_shape_text(shape, text));
+    gsg_node node = {.op = GSG_OP_FILL, .src_count = 1, .src = {GSG_NONE}, .dst_count = 1};
+    node.constant = constant;
+    node.dst[0] = gsg_graph_activation(graph, shape);
+    return gsg_graph_append(graph, &node);
+}
+
 static bool check_samples(gsg_graph *graph, gsg_value logits, gsg_value sample_weights, const char *op)
 {
     const int64_t samples = graph->values[logits].shape.dims[0];
@@ -99,6 +117,12 @@ static void differentiate_sum(gsg_graph *graph, const gsg_node *node, const gsg_
     diff_src[0] = gsg_graph_append(graph, &fill);
 }
 
+static void differentiate_fill(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst, const bool *need,
+                               gsg_value *diff_src)
+{
+    diff_src[0] = gsg_op_sum(graph, diff_dst[0], node->constant);
+}
+
 static void differentiate_dot(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst, const bool *need,
                               gsg_value *diff_src)
 {
@@ -115,6 +139,12 @@ static gsg_value backward(gsg_graph *graph, const gsg_node *node, gsg_op op, gsg
     back.src[back.src_count++] = diff_loss;
     back.dst[0] = gsg_graph_like(graph, node->src[0]);
     return gsg_graph_append(graph, &back);
+}
+
+static void differentiate_penalty(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst, const bool *need,
+                                  gsg_value *diff_src)
+{
+    diff_src[0] = backward(graph, node, GSG_OP_UNIT_PENALTY_BACKWARD, diff_dst[0]);
 }
 
 // |a - b| and (a - b)^2 look the same from b with the sources exchanged.
@@ -192,6 +222,17 @@ static genseg_status compile_mse_backward(const gsg_compile *c, const gsg_node *
     return gsg_mse_backward_new(c->engine, SRC(0), SRC(1), DST(0), kernel, err);
 }
 
+static genseg_status compile_penalty(const gsg_compile *c, const gsg_node *node, gsg_kernel **kernel, gsg_error *err)
+{
+    return gsg_unit_penalty_forward_new(c->engine, SRC(0), kernel, err);
+}
+
+static genseg_status compile_penalty_backward(const gsg_compile *c, const gsg_node *node, gsg_kernel **kernel,
+                                              gsg_error *err)
+{
+    return gsg_unit_penalty_backward_new(c->engine, SRC(0), DST(0), kernel, err);
+}
+
 static genseg_status compile_ce(const gsg_compile *c, const gsg_node *node, gsg_kernel **kernel, gsg_error *err)
 {
     return gsg_cross_entropy_forward_new(c->engine, SRC(0), SRC(1), kernel, err);
@@ -215,13 +256,18 @@ static genseg_status compile_dice_backward(const gsg_compile *c, const gsg_node 
 }
 
 const gsg_operation gsg_operation_sum = {.name = "sum", .differentiate = differentiate_sum, .compile = compile_sum};
-const gsg_operation gsg_operation_fill = {.name = "fill", .compile = compile_fill};
+const gsg_operation gsg_operation_fill = {
+    .name = "fill", .differentiate = differentiate_fill, .compile = compile_fill};
 const gsg_operation gsg_operation_dot = {.name = "dot", .differentiate = differentiate_dot, .compile = compile_dot};
 const gsg_operation gsg_operation_l1 = {.name = "l1", .differentiate = differentiate_difference, .compile = compile_l1};
 const gsg_operation gsg_operation_l1_backward = {.name = "l1 backward", .compile = compile_l1_backward};
 const gsg_operation gsg_operation_mse = {
     .name = "mse", .differentiate = differentiate_difference, .compile = compile_mse};
 const gsg_operation gsg_operation_mse_backward = {.name = "mse backward", .compile = compile_mse_backward};
+const gsg_operation gsg_operation_unit_penalty = {
+    .name = "unit penalty", .differentiate = differentiate_penalty, .compile = compile_penalty};
+const gsg_operation gsg_operation_unit_penalty_backward = {.name = "unit penalty backward",
+                                                           .compile = compile_penalty_backward, .in_place = 1 + 0};
 const gsg_operation gsg_operation_cross_entropy = {
     .name = "cross entropy", .differentiate = differentiate_loss, .compile = compile_ce};
 const gsg_operation gsg_operation_cross_entropy_backward = {.name = "cross entropy backward",

@@ -72,6 +72,23 @@ static void differentiate_from_dst(gsg_graph *graph, const gsg_node *node, const
     diff_src[0] = gsg_graph_append(graph, &back);
 }
 
+// Linear in diff_dst. Through the result flows nothing where it only tells which of two slopes holds.
+static void differentiate_activation_backward(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst,
+                                              const bool *need, gsg_value *diff_src)
+{
+    if (need[0] && node->activation != GSG_ACT_RELU) {
+        gsg_graph_error(graph, GENSEG_ERROR_UNSUPPORTED, "%s has no gradient, but that of ReLU",
+                        gsg_operation_of(node->op)->name);
+        return;
+    }
+    if (!need[1])
+        return;
+    gsg_node back = *node;
+    back.src[1] = diff_dst[0];
+    back.dst[0] = gsg_graph_like(graph, node->src[1]);
+    diff_src[1] = gsg_graph_append(graph, &back);
+}
+
 static void differentiate_add(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst, const bool *need,
                               gsg_value *diff_src)
 {
@@ -154,6 +171,7 @@ static genseg_status compile_dropout(const gsg_compile *c, const gsg_node *node,
 const gsg_operation gsg_operation_activation = {.name = "activation", .differentiate = differentiate_from_dst,
                                                 .compile = compile_activation, .cheap = 1, .in_place = 1 + 0};
 const gsg_operation gsg_operation_activation_backward = {.name = "activation backward",
+                                                         .differentiate = differentiate_activation_backward,
                                                          .compile = compile_activation_backward, .in_place = 1 + 1};
 const gsg_operation gsg_operation_softmax = {.name = "softmax", .differentiate = differentiate_from_dst,
                                              .compile = compile_softmax};

@@ -64,6 +64,20 @@ static void differentiate_concat(gsg_graph *graph, const gsg_node *node, const g
     }
 }
 
+// Zeros around the range.
+static void differentiate_slice(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst, const bool *need,
+                                gsg_value *diff_src)
+{
+    gsg_shape before = gsg_graph_shape(graph, node->src[0]), after = before;
+    before.dims[1] = node->channel;
+    after.dims[1] -= node->channel + gsg_graph_shape(graph, node->dst[0]).dims[1];
+    diff_src[0] = diff_dst[0];
+    if (before.dims[1] > 0)
+        diff_src[0] = gsg_op_concat(graph, gsg_op_fill(graph, before, 0.0f), diff_src[0]);
+    if (after.dims[1] > 0)
+        diff_src[0] = gsg_op_concat(graph, diff_src[0], gsg_op_fill(graph, after, 0.0f));
+}
+
 static void differentiate_max_pool(gsg_graph *graph, const gsg_node *node, const gsg_value *diff_dst,
                                    const bool *need, gsg_value *diff_src)
 {
@@ -129,4 +143,5 @@ const gsg_operation gsg_operation_resize = {.name = "resize", .differentiate = d
 const gsg_operation gsg_operation_resize_backward = {.name = "resize backward", .compile = compile_resize_backward};
 const gsg_operation gsg_operation_concat = {.name = "concat", .differentiate = differentiate_concat,
                                             .compile = compile_concat};
-const gsg_operation gsg_operation_slice = {.name = "slice", .compile = compile_slice};
+const gsg_operation gsg_operation_slice = {
+    .name = "slice", .differentiate = differentiate_slice, .compile = compile_slice};

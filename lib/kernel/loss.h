@@ -25,6 +25,14 @@ genseg_status gsg_l1_backward_new(gsg_engine *engine, const gsg_desc *a, const g
 genseg_status gsg_mse_backward_new(gsg_engine *engine, const gsg_desc *a, const gsg_desc *b, const gsg_desc *diff_a,
                                    gsg_kernel **kernel, gsg_error *err);
 
+// How far gradients are from length 1 (Gulrajani et al. 2017): the mean over samples of (|| src_n || - 1)^2, each sample
+// taken as one vector. A sample of zeros has the gradient 0.
+// args: src, dst (scalar) / src, diff_loss (scalar), diff_src (may be src)
+genseg_status gsg_unit_penalty_forward_new(gsg_engine *engine, const gsg_desc *src, gsg_kernel **kernel,
+                                           gsg_error *err);
+genseg_status gsg_unit_penalty_backward_new(gsg_engine *engine, const gsg_desc *src, const gsg_desc *diff_src,
+                                            gsg_kernel **kernel, gsg_error *err);
+
 // Cross entropy from logits (N, K, S) against target probabilities of equal shape (any
 // layout; one-hot in general): K = 1 is binary with a sigmoid, K > 1 a softmax over K.
 // Mean over all voxels of -w[k] t[k] log p[k], divided by the sum of w[k] t[k] (as PyTorch's

@@ -128,7 +128,7 @@ static gsg_value decode(gsg_graph *graph, const gsg_generator *g, int32_t level,
     if (level == 1)
         return gsg_op_activation(graph, gsg_nn_cell(graph, name, x, g->channels, &cell, 1), GSG_ACT_TANH, 0.0f);
     gsg_value y = gsg_nn_cell_norm(graph, name, x, channels_of(g, level - 1), &cell, 0.0f, mode);
-    if (mode != GSG_MODE_INFER && g->dropout > 0 && level < g->levels && level >= g->levels - DROPPING)
+    if ((mode == GSG_MODE_TRAIN || mode == GSG_MODE_PROBE) && g->dropout > 0 && level < g->levels && level >= g->levels - DROPPING)
         y = gsg_op_dropout(graph, y, g->dropout);
     return gsg_op_concat(graph, gsg_op_activation(graph, skip, GSG_ACT_RELU, 0.0f), y);
 }

@@ -54,6 +54,20 @@ gsg_value gsg_nn_conv(gsg_graph *graph, const char *name, gsg_value x, int64_t c
     return gsg_op_conv(graph, x, w, b, conv);
 }
 
+static gsg_norm norm_of(float slope)
+{
+    return (gsg_norm){.activation = 1, .slope = slope, .epsilon = 1e-5f, .momentum = 0.1f};
+}
+
+gsg_value gsg_nn_batch_norm(gsg_graph *graph, const char *name, gsg_value x, float slope)
+{
+    const int64_t channels = gsg_graph_shape(graph, x).dims[1];
+    const gsg_norm norm = norm_of(slope);
+    gsg_value gamma = gsg_nn_param(graph, name, "weight", GSG_PARAM_VECTOR, gsg_shape_make(1, &channels));
+    gsg_value beta = gsg_nn_param(graph, name, "bias", GSG_PARAM_VECTOR, gsg_shape_make(1, &channels));
+    return gsg_op_norm(graph, x, gamma, beta, GSG_NONE, GSG_NONE, &norm);
+}
+
 gsg_value gsg_nn_conv_norm(gsg_graph *graph, const char *name, int32_t index, gsg_value x, int64_t channels,
                            const gsg_conv *conv, float slope, gsg_mode mode)
 {
@@ -68,7 +82,7 @@ gsg_value gsg_nn_weighted_norm(gsg_graph *graph, const char *norm_name, gsg_valu
                                int64_t channels, const gsg_conv *conv, float slope, gsg_mode mode)
 {
     const gsg_shape vector = gsg_shape_make(1, &channels);
-    gsg_norm norm = {.activation = 1, .slope = slope, .epsilon = 1e-5f, .momentum = 0.1f};
+    const gsg_norm norm = norm_of(slope);
     gsg_value gamma = gsg_nn_param(graph, norm_name, "weight", GSG_PARAM_VECTOR, vector);
     gsg_value beta = gsg_nn_bias(graph, norm_name, channels);
     gsg_value mean = gsg_nn_param(graph, norm_name, "running_mean", GSG_PARAM_STATISTIC, vector);
@@ -79,6 +93,8 @@ gsg_value gsg_nn_weighted_norm(gsg_graph *graph, const char *norm_name, gsg_valu
         return gsg_op_conv_epilogue(graph, x, weight, scale, shift, 1, slope, conv);
     }
     gsg_value y = gsg_op_conv(graph, x, weight, GSG_NONE, conv);
+    if (mode == GSG_MODE_FROZEN)
+        return gsg_op_norm_running(graph, y, gamma, beta, mean, variance, &norm);
     bool moves = mode == GSG_MODE_TRAIN;
     return gsg_op_norm(graph, y, gamma, beta, moves ? mean : GSG_NONE, moves ? variance : GSG_NONE, &norm);
 }

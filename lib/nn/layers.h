@@ -8,7 +8,8 @@
 typedef enum gsg_mode {
     GSG_MODE_TRAIN = 1, // the batch's statistics, which move the running ones
     GSG_MODE_PROBE,     // the batch's statistics; the running ones are left alone
-    GSG_MODE_INFER      // running statistics, folded into the convolutions; no gradient
+    GSG_MODE_INFER,     // running statistics, folded into the convolutions; no gradient
+    GSG_MODE_FROZEN     // running statistics, differentiable; no dropout
 } gsg_mode;
 
 // `name` is the module's path ("down1.maxpool_conv.1.double_conv.0"); ".weight" and the rest are added.
@@ -25,6 +26,8 @@ gsg_value gsg_nn_weight(gsg_graph *graph, const char *name, const char *part, gs
 gsg_value gsg_nn_bias(gsg_graph *graph, const char *name, int64_t channels);
 gsg_value gsg_nn_weighted_norm(gsg_graph *graph, const char *norm_name, gsg_value x, gsg_value weight,
                                int64_t channels, const gsg_conv *conv, float slope, gsg_mode mode);
+// Batch norm ("NAME.weight", "NAME.bias") with the batch's statistics, no running ones beside, and leaky ReLU.
+gsg_value gsg_nn_batch_norm(gsg_graph *graph, const char *name, gsg_value x, float slope);
 // A kernel, stride and padding that are the same along all axes.
 gsg_conv gsg_nn_square(int32_t spatial, int64_t kernel, int64_t stride, int64_t padding, int32_t transposed);
 
