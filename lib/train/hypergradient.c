@@ -19,7 +19,7 @@ static void write_weights(const gsg_multilevel *m, gsg_plan *plan, gsg_value wei
 {
     if (weights != GSG_NONE)
         memcpy(gsg_plan_data(plan, weights), m->options.class_weights,
-               (size_t)m->options.unet.outputs * sizeof(float));
+               (size_t)m->options.outputs * sizeof(float));
 }
 
 static genseg_status zero(const char *what, int64_t step, gsg_error *err)
@@ -153,7 +153,7 @@ static const float *gradient_of(gsg_multilevel *m, gsg_value value)
 static genseg_status probe_segmenter(gsg_multilevel *m, const gsg_run *run, gsg_error *err)
 {
     genseg_status status;
-    const int64_t image = count_of(m, m->options.unet.channels), target = count_of(m, m->options.unet.outputs);
+    const int64_t image = count_of(m, m->options.gan.generator.channels), target = count_of(m, m->options.outputs);
     const double gamma = *m->gamma->value, norm = sqrt(gsg_direction_dot(m->v, m->v)), eps = m->options.probe / norm;
     memcpy(gsg_plan_data(m->probe, m->probe_image), gsg_plan_data(m->synthesis->plan, m->synthesis->image),
            (size_t)image * sizeof(float));
@@ -192,9 +192,9 @@ static genseg_status pull_back(gsg_multilevel *m, const gsg_run *run, gsg_error 
     genseg_status status;
     gsg_synthesis *s = m->synthesis;
     memcpy(gsg_plan_data(s->plan, s->image_seed), m->image_seed,
-           (size_t)count_of(m, m->options.unet.channels) * sizeof(float));
+           (size_t)count_of(m, m->options.gan.generator.channels) * sizeof(float));
     memcpy(gsg_plan_data(s->plan, s->target_seed), m->target_seed,
-           (size_t)count_of(m, m->options.unet.outputs) * sizeof(float));
+           (size_t)count_of(m, m->options.outputs) * sizeof(float));
     gsg_plan_set_sink(s->plan, gather_generator, m);
     GSG_TRY(gsg_plan_run_rest(s->plan, run, err));
     memcpy(m->warp->gradient, gsg_plan_data(s->plan, s->warp_gradient), (size_t)m->warp->count * sizeof(float));

@@ -9,7 +9,7 @@
 
 gsg_multilevel_options gsg_multilevel_defaults(int32_t spatial)
 {
-    gsg_multilevel_options options = {.unet = gsg_unet_default(spatial),
+    gsg_multilevel_options options = {.outputs = 1,
                                       .gan = gsg_gan_defaults(spatial),
                                       .levers = GSG_LEVER_ALL,
                                       .solver = GSG_SOLVER_ONE_STEP,
@@ -33,12 +33,12 @@ gsg_multilevel_options gsg_multilevel_defaults(int32_t spatial)
 
 static gsg_value images(gsg_graph *graph, const gsg_multilevel *m, const char *name)
 {
-    return gsg_op_input(graph, name, gsg_gan_shape(&m->options.gan, m->options.unet.channels));
+    return gsg_op_input(graph, name, gsg_gan_shape(&m->options.gan, m->options.gan.generator.channels));
 }
 
 static gsg_value targets(gsg_graph *graph, const gsg_multilevel *m, const char *name)
 {
-    return gsg_op_input(graph, name, gsg_gan_shape(&m->options.gan, m->options.unet.outputs));
+    return gsg_op_input(graph, name, gsg_gan_shape(&m->options.gan, m->options.outputs));
 }
 
 static gsg_value numbers(gsg_graph *graph, const char *name, int64_t count)
@@ -48,14 +48,14 @@ static gsg_value numbers(gsg_graph *graph, const char *name, int64_t count)
 
 static gsg_value class_weights(gsg_graph *graph, const gsg_multilevel *m)
 {
-    return m->options.class_weights ? numbers(graph, "class weights", m->options.unet.outputs) : GSG_NONE;
+    return m->options.class_weights ? numbers(graph, "class weights", m->options.outputs) : GSG_NONE;
 }
 
 // The loss of synthetic pairs, each weighed as its training pair.
 static gsg_value synthetic_loss(gsg_graph *graph, const gsg_multilevel *m, gsg_value image, gsg_value target,
                                 gsg_value weights, gsg_value pairs, gsg_value index)
 {
-    gsg_value logits = gsg_unet_build(graph, &m->options.unet, image, GSG_MODE_PROBE);
+    gsg_value logits = m->options.segment(graph, image, GSG_MODE_PROBE, m->options.segment_user);
     return gsg_nn_weighted_loss(graph, logits, target, weights, gsg_op_gather(graph, pairs, index));
 }
 
@@ -73,7 +73,7 @@ static genseg_status build_joint(gsg_multilevel *m, gsg_error *err)
     m->joint_gamma = numbers(graph, "gamma", 1);
     m->joint_pairs = numbers(graph, "pairs", m->options.pairs);
     m->index = numbers(graph, "index", m->options.gan.batch);
-    gsg_value logits = gsg_unet_build(graph, &m->options.unet, m->image, GSG_MODE_TRAIN);
+    gsg_value logits = m->options.segment(graph, m->image, GSG_MODE_TRAIN, m->options.segment_user);
     gsg_value real = gsg_nn_segmentation_loss(graph, logits, m->target, m->class_weights);
     gsg_value synthetic = synthetic_loss(graph, m, m->synthetic_image, m->synthetic_target, m->class_weights,
                                          m->joint_pairs, m->index);
@@ -94,7 +94,7 @@ static genseg_status build_outer(gsg_multilevel *m, gsg_error *err)
     m->outer_image = images(graph, m, "image");
     m->outer_target = targets(graph, m, "target");
     m->outer_weights = class_weights(graph, m);
-    gsg_value logits = gsg_unet_build(graph, &m->options.unet, m->outer_image, GSG_MODE_PROBE);
+    gsg_value logits = m->options.segment(graph, m->outer_image, GSG_MODE_PROBE, m->options.segment_user);
     m->outer_loss = gsg_nn_segmentation_loss(graph, logits, m->outer_target, m->outer_weights);
     gsg_problem problem = {.graph = graph, .params = m->segmenter, .loss = {m->outer_loss}, .seed = {GSG_NONE},
                            .losses = 1, .outputs = {m->outer_loss}, .output_count = 1};
@@ -161,8 +161,8 @@ static genseg_status make_workspace(gsg_multilevel *m, gsg_error *err)
     genseg_status status;
     const gsg_gan_options *gan = &m->options.gan;
     const int32_t work = m->options.solver == GSG_SOLVER_ONE_STEP ? 0 : m->options.solver == GSG_SOLVER_NEUMANN ? 2 : 3;
-    const size_t image = (size_t)gsg_shape_count(gsg_gan_shape(gan, m->options.unet.channels));
-    const size_t target = (size_t)gsg_shape_count(gsg_gan_shape(gan, m->options.unet.outputs));
+    const size_t image = (size_t)gsg_shape_count(gsg_gan_shape(gan, m->options.gan.generator.channels));
+    const size_t target = (size_t)gsg_shape_count(gsg_gan_shape(gan, m->options.outputs));
     GSG_TRY(gsg_params_clone(m->segmenter, &m->segmenter_before, err));
     GSG_TRY(gsg_params_clone(m->segmenter, &m->segmenter_after, err));
     GSG_TRY(gsg_params_clone(m->gan->params, &m->gan_before, err));

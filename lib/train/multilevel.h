@@ -7,7 +7,6 @@
 #ifndef GSG_TRAIN_MULTILEVEL_H
 #define GSG_TRAIN_MULTILEVEL_H
 
-#include "model/unet.h"
 #include "train/direction.h"
 #include "train/lever.h"
 #include "train/synthesis.h"
@@ -31,8 +30,13 @@ typedef enum gsg_feed_kind {
 typedef genseg_status (*gsg_feed_fn)(gsg_feed_kind kind, int64_t step, float *image, float *mask, float *index,
                                      void *user, gsg_error *err);
 
+// The segmenter's logits of an image.
+typedef gsg_value (*gsg_segment_fn)(gsg_graph *graph, gsg_value image, gsg_mode mode, const void *user);
+
 typedef struct gsg_multilevel_options {
-    gsg_unet unet;
+    gsg_segment_fn segment;
+    const void *segment_user;
+    int64_t outputs;     // logits a voxel
     gsg_gan_options gan; // sizes and batch are those of all levels
     gsg_synthesis_options synthesis;
     int64_t pairs;      // training pairs

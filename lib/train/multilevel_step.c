@@ -76,7 +76,7 @@ static void write_class_weights(const gsg_multilevel *m, gsg_plan *plan, gsg_val
 {
     if (weights != GSG_NONE)
         memcpy(gsg_plan_data(plan, weights), m->options.class_weights,
-               (size_t)m->options.unet.outputs * sizeof(float));
+               (size_t)m->options.outputs * sizeof(float));
 }
 
 static void copy_pairs(gsg_multilevel *m, gsg_plan *plan, gsg_value image, gsg_value target)
@@ -84,9 +84,9 @@ static void copy_pairs(gsg_multilevel *m, gsg_plan *plan, gsg_value image, gsg_v
     const gsg_gan_options *gan = &m->options.gan;
     gsg_synthesis *s = m->synthesis;
     memcpy(gsg_plan_data(plan, image), gsg_plan_data(s->plan, s->image),
-           (size_t)gsg_shape_count(gsg_gan_shape(gan, m->options.unet.channels)) * sizeof(float));
+           (size_t)gsg_shape_count(gsg_gan_shape(gan, m->options.gan.generator.channels)) * sizeof(float));
     memcpy(gsg_plan_data(plan, target), gsg_plan_data(s->plan, s->target),
-           (size_t)gsg_shape_count(gsg_gan_shape(gan, m->options.unet.outputs)) * sizeof(float));
+           (size_t)gsg_shape_count(gsg_gan_shape(gan, m->options.outputs)) * sizeof(float));
 }
 
 static genseg_status joint_loss(gsg_multilevel *m, int64_t step, int32_t resumed, double *loss, gsg_error *err)

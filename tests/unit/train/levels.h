@@ -23,6 +23,7 @@ typedef struct levels_data {
     int64_t size[3];
     int32_t spatial;
     int64_t batch, channels, outputs;
+    double beyond; // added to level I's images
 } levels_data;
 
 GSG_UNUSED static int32_t levels_class(const levels_data *d, const double centre[3], double radius, const int64_t p[3])
@@ -52,13 +53,25 @@ GSG_UNUSED static genseg_status levels_feed(gsg_feed_kind kind, int64_t step, fl
             for (int64_t c = 0; c < d->outputs; c++)
                 mask[(n * d->outputs + c) * voxels + v] = d->outputs == 1 ? (float)(k > 0) : (float)(k == c);
             for (int64_t c = 0; image && c < d->channels; c++)
-                image[(n * d->channels + c) * voxels + v] =
-                    (float)(-0.5 + 0.5 * k + 0.1 * (double)c + 0.2 * gsg_rng_normal(&rng));
+                image[(n * d->channels + c) * voxels + v] = (float)(-0.5 + 0.5 * k + 0.1 * (double)c +
+                                                                    0.2 * gsg_rng_normal(&rng) + d->beyond * (kind == GSG_FEED_PAIR));
         }
         if (index)
             index[n] = (float)(n % 3);
     }
     return GENSEG_OK;
+}
+
+// A smooth segmenter: where ReLU and max pooling switch, gradients jump, and a difference quotient of what a step does
+// shows the jumps.
+GSG_UNUSED static gsg_value levels_segment(gsg_graph *graph, gsg_value image, gsg_mode mode, const void *user)
+{
+    const levels_data *d = user;
+    const gsg_conv conv = gsg_nn_square(d->spatial, 3, 1, 1, 0);
+    gsg_value x = gsg_op_activation(graph, gsg_nn_conv(graph, "first", image, 8, &conv, 1), GSG_ACT_TANH, 0);
+    x = gsg_nn_conv_norm(graph, "second", 0, x, 8, &conv, 1.0f, mode);
+    x = gsg_op_activation(graph, x, GSG_ACT_TANH, 0);
+    return gsg_nn_conv(graph, "last", x, d->outputs, &conv, 1);
 }
 
 typedef struct levels {
@@ -75,9 +88,9 @@ GSG_UNUSED static gsg_multilevel_options levels_options(int32_t spatial, int64_t
     gsg_multilevel_options o = gsg_multilevel_defaults(spatial);
     *data = (levels_data){.size = {spatial == 3 ? 16 : 1, 16, 16}, .spatial = spatial, .batch = 2, .channels = 1,
                           .outputs = outputs};
-    o.unet.levels = 2;
-    o.unet.width = 4;
-    o.unet.outputs = outputs;
+    o.segment = levels_segment;
+    o.segment_user = data;
+    o.outputs = outputs;
     o.gan.batch = 2;
     memcpy(o.gan.size, data->size, sizeof o.gan.size);
     o.gan.generator.levels = 3;
@@ -101,13 +114,39 @@ GSG_UNUSED static genseg_status levels_build(genseg_context *context, const gsg_
     memset(l, 0, sizeof *l);
     l->context = context;
     gsg_optimizer_defaults(&sgd, optimizer);
-    GSG_TRY(gsg_unet_new(context, &options->unet, 5, &l->segmenter, err));
+    gsg_graph *graph = NULL;
+    GSG_TRY(gsg_params_new(context, &l->segmenter, err));
+    GSG_TRY(gsg_graph_new(context, l->segmenter, &graph, err));
+    options->segment(graph, gsg_op_input(graph, "image", gsg_gan_shape(&options->gan, options->gan.generator.channels)),
+                     GSG_MODE_TRAIN, options->segment_user);
+    GSG_TRY(gsg_graph_status(graph, err));
+    GSG_TRY(gsg_init_default(l->segmenter, 5, err));
     GSG_TRY(gsg_problem_optimizer(l->segmenter, NULL, &sgd, &l->optimizer, err));
     GSG_TRY(gsg_multilevel_new(context, options, l->segmenter, l->optimizer, &l->m, err));
     GSG_TRY(gsg_params_clone(l->segmenter, &l->segmenter_first, err));
     GSG_TRY(gsg_params_clone(l->m->gan->params, &l->gan_first, err));
 done:
+    gsg_graph_free(graph);
     return status;
+}
+
+// Keeps generator and discriminator away from the kinks of ReLU: batch norm and biases lift what they feed, convolutions
+// without either get weights that are not negative.
+GSG_UNUSED static void levels_smooth(levels *l, int32_t innermost)
+{
+    char name[32];
+    snprintf(name, sizeof name, "generator.down%d.k", (int)innermost);
+    for (int32_t i = 0; i < l->gan_first->count; i++) {
+        gsg_param *p = &l->gan_first->items[i];
+        const bool bias = strstr(p->name, ".norm.bias") ||
+                          (strstr(p->name, "discriminator.") && strstr(p->name, ".bias"));
+        const bool bare = strstr(p->name, "generator.down1.k") || strstr(p->name, name);
+        for (int64_t k = 0; k < p->layout.count; k++)
+            if (bare)
+                p->data[k] = fabsf(p->data[k]);
+            else if (bias && k < gsg_shape_count(p->layout.shape))
+                p->data[k] = 6;
+    }
 }
 
 GSG_UNUSED static void levels_free(levels *l)

@@ -11,6 +11,8 @@ static genseg_context *context_new(void)
 }
 
 #define SEGMENTER_LR 0.5
+#define INNERMOST 3 // level of the generator
+#define MOST 64     // levers, and values of one
 
 // The validation loss after step 0 from the first weights. Levers don't move.
 static double look_ahead(levels *l)
@@ -27,14 +29,14 @@ static double look_ahead(levels *l)
 }
 
 typedef struct agreement {
-    double dot, ours, brute, worst; // worst: |difference| over the largest gradient of its lever
+    double dot, ours, brute; // inner products
     int64_t signs, count;
 } agreement;
 
 static void compare_lever(levels *l, gsg_lever *lever, float *ours, double delta, agreement *a)
 {
-    double brute[64], largest = 0;
-    ck_assert_int_le(lever->count, 64);
+    double brute[MOST];
+    ck_assert_int_le(lever->count, MOST);
     for (int64_t k = 0; k < lever->count; k++) {
         const float value = lever->value[k];
         lever->value[k] = value + (float)delta;
@@ -43,17 +45,11 @@ static void compare_lever(levels *l, gsg_lever *lever, float *ours, double delta
         const double minus = look_ahead(l);
         lever->value[k] = value;
         brute[k] = (plus - minus) / (2 * delta);
-        largest = fmax(largest, fabs(brute[k]));
         a->dot += brute[k] * ours[k];
         a->ours += (double)ours[k] * ours[k];
         a->brute += brute[k] * brute[k];
         a->count++;
         a->signs += brute[k] * ours[k] > 0;
-    }
-    for (int64_t k = 0; k < lever->count; k++) {
-        a->worst = fmax(a->worst, fabs(brute[k] - ours[k]) / largest);
-        if (getenv("SHOW"))
-            printf("# %s[%d]: ours %.6g brute %.6g\n", lever->name, (int)k, ours[k], brute[k]);
     }
 }
 
@@ -63,18 +59,21 @@ static double error_of(const agreement *a)
     return sqrt(fmax(a->brute - 2 * a->dot + a->ours, 0) / a->brute);
 }
 
-static agreement compare(levels *l, int32_t group, double delta)
+static void keep_gradients(const levels *l, float kept[MOST][MOST])
+{
+    const gsg_levers *levers = l->m->levers;
+    ck_assert_int_le(levers->count, MOST);
+    for (int32_t i = 0; i < levers->count; i++)
+        memcpy(kept[i], levers->items[i].gradient, (size_t)levers->items[i].count * sizeof(float));
+}
+
+static agreement compare(levels *l, float gradients[MOST][MOST], int32_t group, double delta)
 {
     agreement a = {0};
-    static float ours[64][64];
-    look_ahead(l);
     gsg_levers *levers = l->m->levers;
-    ck_assert_int_le(levers->count, 64);
-    for (int32_t i = 0; i < levers->count; i++)
-        memcpy(ours[i], levers->items[i].gradient, (size_t)levers->items[i].count * sizeof(float));
     for (int32_t i = 0; i < levers->count; i++)
         if (levers->items[i].group == group)
-            compare_lever(l, &levers->items[i], ours[i], delta, &a);
+            compare_lever(l, &levers->items[i], gradients[i], delta, &a);
     return a;
 }
 
@@ -82,21 +81,30 @@ static const struct {
     const char *name;
     int32_t group;
     double delta;
-} groups[] = {{"architecture", GSG_LEVER_ARCHITECTURE, 0.1},
-              {"gamma", GSG_LEVER_GAMMA, 0.1},
-              {"pairs", GSG_LEVER_PAIRS, 0.1},
+} groups[] = {{"architecture", GSG_LEVER_ARCHITECTURE, 0.03},
+              {"gamma", GSG_LEVER_GAMMA, 0.03},
+              {"pairs", GSG_LEVER_PAIRS, 0.03},
               {"appearance", GSG_LEVER_APPEARANCE, 0.02},
-              {"warp", GSG_LEVER_WARP, 0.01}};
+              {"warp", GSG_LEVER_WARP, 0.002}};
 
-static void open_levels(levels *l, int32_t spatial, int64_t outputs)
+static levels_data data;
+
+static gsg_multilevel_options watch_only(int32_t spatial, int64_t outputs, double l1)
 {
-    static levels_data data;
     gsg_multilevel_options o = levels_options(spatial, outputs, &data);
-    o.gan_lr = 0.05;
-    o.levers_lr = 0; // looks, doesn't touch
+    o.gan.l1 = l1;
+    o.gan_lr = l1 > 0 ? 1e-3 : 0.1;
+    data.beyond = 3;  // so that no difference to an image changes its sign
+    o.levers_lr = 0;
     o.feedback_lr = 0;
-    o.synthesis.appearance.chance = 1;
-    OK(levels_build(context_new(), &o, GSG_OPTIMIZER_SGD, l, err));
+    o.pairs = 2;
+    return o;
+}
+
+static void open_levels(levels *l, const gsg_multilevel_options *o)
+{
+    OK(levels_build(context_new(), o, GSG_OPTIMIZER_SGD, l, err));
+    levels_smooth(l, INNERMOST);
 }
 
 static void close_levels(levels *l)
@@ -107,30 +115,220 @@ static void close_levels(levels *l)
     gsg_context_release(context);
 }
 
-static void check_groups(int32_t spatial, int64_t outputs)
+static void check_groups(const gsg_multilevel_options *o, int32_t wanted)
 {
     levels l;
-    open_levels(&l, spatial, outputs);
+    static float ours[MOST][MOST];
+    open_levels(&l, o);
+    look_ahead(&l);
+    keep_gradients(&l, ours);
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
-        const agreement a = compare(&l, groups[g].group, groups[g].delta);
-        printf("# %d-D, %d outputs, %s: relative error %.4f, %d of %d signs\n", (int)spatial, (int)outputs,
-               groups[g].name, error_of(&a), (int)a.signs, (int)a.count);
-        ck_assert_msg(error_of(&a) < 0.05, "%s: relative error %g", groups[g].name, error_of(&a));
+        if (!(groups[g].group & wanted))
+            continue;
+        const agreement a = compare(&l, ours, groups[g].group, groups[g].delta);
+        const double error = error_of(&a);
+        printf("# %s: relative error %.4f, %d of %d signs, norm %g\n", groups[g].name, error, (int)a.signs,
+               (int)a.count, sqrt(a.ours));
+        ck_assert_msg(error < 0.05, "%s: relative error %g", groups[g].name, error);
         ck_assert_int_eq(a.signs, a.count);
     }
     close_levels(&l);
 }
 
-START_TEST(test_brute_force_2d)
+START_TEST(test_all_levers)
 {
-    check_groups(2, 1);
+    const gsg_multilevel_options o = watch_only(2, 1, 0);
+    check_groups(&o, GSG_LEVER_ALL);
+}
+END_TEST
+
+START_TEST(test_with_l1)
+{
+    const gsg_multilevel_options o = watch_only(2, 1, 100);
+    check_groups(&o, GSG_LEVER_ARCHITECTURE);
+}
+END_TEST
+
+START_TEST(test_three_classes)
+{
+    const gsg_multilevel_options o = watch_only(2, 3, 0);
+    check_groups(&o, GSG_LEVER_ARCHITECTURE | GSG_LEVER_PAIRS | GSG_LEVER_GAMMA);
+}
+END_TEST
+
+START_TEST(test_volumes)
+{
+    gsg_multilevel_options o = watch_only(3, 1, 0);
+    o.gan.generator.candidates = 2;
+    check_groups(&o, GSG_LEVER_ARCHITECTURE | GSG_LEVER_APPEARANCE | GSG_LEVER_GAMMA);
+}
+END_TEST
+
+// What is compared above notices each link of the chain: with one cut, the comparison fails.
+START_TEST(test_cut_links)
+{
+    levels l;
+    static float ours[MOST][MOST];
+    const gsg_multilevel_options o = watch_only(2, 1, 0);
+    open_levels(&l, &o);
+    // The generator's step left out, as if G' were G.
+    l.m->options.gan_every = 0;
+    look_ahead(&l);
+    keep_gradients(&l, ours);
+    l.m->options.gan_every = 1;
+    agreement a = compare(&l, ours, GSG_LEVER_ARCHITECTURE, 0.03);
+    ck_assert_msg(error_of(&a) > 0.05, "frozen generator: %g", error_of(&a));
+    // The image detached: targets alone carry the gradient.
+    look_ahead(&l);
+    gsg_synthesis *s = l.m->synthesis;
+    memset(gsg_plan_data(s->plan, s->image_seed), 0,
+           (size_t)gsg_shape_count(gsg_gan_shape(&o.gan, 1)) * sizeof(float));
+    const gsg_run run = {.seed = o.seed};
+    gsg_plan_set_sink(s->plan, NULL, NULL);
+    OK(gsg_plan_run(s->plan, &run, err));
+    keep_gradients(&l, ours);
+    for (int32_t i = 0; i < l.m->levers->count; i++)
+        if (l.m->levers->items[i].group == GSG_LEVER_WARP)
+            memcpy(ours[i], gsg_plan_data(s->plan, s->warp_gradient), GSG_DEFORM_MAGNITUDES * sizeof(float));
+    a = compare(&l, ours, GSG_LEVER_WARP, 0.002);
+    ck_assert_msg(error_of(&a) > 0.05, "detached image: %g", error_of(&a));
+    close_levels(&l);
+}
+END_TEST
+
+static gsg_params *clone(const gsg_params *params)
+{
+    gsg_params *copy = NULL;
+    OK(gsg_params_clone(params, &copy, err));
+    return copy;
+}
+
+// Weights, statistics and logits come back bit for bit, whatever the solver, and also where it fails.
+START_TEST(test_restored)
+{
+    static const int32_t solvers[] = {GSG_SOLVER_ONE_STEP, GSG_SOLVER_NEUMANN, GSG_SOLVER_CG};
+    for (int i = 0; i < 3; i++) {
+        levels l;
+        double loss;
+        gsg_multilevel_options o = watch_only(2, 1, 100);
+        o.solver = solvers[i];
+        open_levels(&l, &o);
+        OK(gsg_multilevel_step(l.m, 0, SEGMENTER_LR, &loss, err));
+        gsg_params *segmenter = clone(l.segmenter), *gan = clone(l.m->gan->params);
+        ck_assert(!levels_same(segmenter, l.segmenter_first));
+        OK(gsg_plan_run_until(l.m->synthesis->plan, &(gsg_run){.seed = o.seed}, l.m->synthesis->image, err));
+        OK(gsg_hypergradient(l.m, 0, err));
+        ck_assert(levels_same(segmenter, l.segmenter) && levels_same(gan, l.m->gan->params));
+        ck_assert(isfinite(gsg_levers_norm(l.m->levers, GSG_LEVER_ALL)) &&
+                  gsg_levers_norm(l.m->levers, GSG_LEVER_ALL) > 0);
+        gsg_params_free(segmenter);
+        gsg_params_free(gan);
+        close_levels(&l);
+    }
+}
+END_TEST
+
+// Equal numbers of terms agree where both are one: a series of no further terms is the one step.
+START_TEST(test_solvers)
+{
+    static float one[MOST][MOST], none[MOST][MOST], some[MOST][MOST];
+    static const int32_t solvers[] = {GSG_SOLVER_ONE_STEP, GSG_SOLVER_NEUMANN, GSG_SOLVER_NEUMANN};
+    for (int i = 0; i < 3; i++) {
+        levels l;
+        gsg_multilevel_options o = watch_only(2, 1, 0);
+        o.solver = solvers[i];
+        o.terms = i == 1 ? 0 : 2;
+        open_levels(&l, &o);
+        look_ahead(&l);
+        keep_gradients(&l, i == 0 ? one : i == 1 ? none : some);
+        close_levels(&l);
+    }
+    ck_assert_int_eq(memcmp(one, none, sizeof one), 0);
+    ck_assert_int_ne(memcmp(one, some, sizeof one), 0);
+}
+END_TEST
+
+static genseg_status make_one(genseg_context *context, gsg_error *err)
+{
+    levels l;
+    double loss;
+    gsg_multilevel_options o = watch_only(2, 1, 100);
+    o.solver = GSG_SOLVER_CG;
+    genseg_status status = levels_build(context, &o, GSG_OPTIMIZER_SGD, &l, err);
+    if (status == GENSEG_OK)
+        status = gsg_multilevel_step(l.m, 0, SEGMENTER_LR, &loss, err);
+    levels_free(&l);
+    return status;
+}
+
+START_TEST(test_memory_fails)
+{
+    ck_assert_int_gt(faults_sweep(make_one), 100);
+}
+END_TEST
+
+// A poll that stops the run once, at its n-th question.
+typedef struct stop {
+    int64_t asked, at;
+} stop;
+
+static int32_t ask(void *user)
+{
+    stop *s = user;
+    return ++s->asked == s->at;
+}
+
+// Wherever a step is cut, going on gives the same weights, levers and statistics; while it is cut in level III the
+// weights are those after level II, not a probe's.
+START_TEST(test_cuts)
+{
+    levels whole, cut;
+    double loss;
+    gsg_multilevel_options o = levels_options(2, 1, &data);
+    data.beyond = 0;
+    OK(levels_build(context_new(), &o, GSG_OPTIMIZER_ADAM, &whole, err));
+    stop s = {0};
+    gsg_multilevel_set_poll(whole.m, ask, &s);
+    for (int64_t step = 0; step < 2; step++)
+        OK(gsg_multilevel_step(whole.m, step, 1e-3, &loss, err));
+    const int64_t polls = s.asked;
+    ck_assert_int_gt(polls, 500);
+    for (int64_t at = 1; at <= polls; at += 97) {
+        OK(levels_build(context_new(), &o, GSG_OPTIMIZER_ADAM, &cut, err));
+        s = (stop){.at = at};
+        gsg_multilevel_set_poll(cut.m, ask, &s);
+        for (int64_t step = 0; step < 2; step++) {
+            gsg_error reason = {0};
+            const genseg_status status = gsg_multilevel_step(cut.m, step, 1e-3, &loss, &reason);
+            if (status == GENSEG_ERROR_CANCELLED)
+                OK(gsg_multilevel_step(cut.m, step, 1e-3, &loss, err));
+            else
+                ck_assert_msg(status == GENSEG_OK, "%s", reason.message);
+        }
+        ck_assert_int_ge(s.asked, at);
+        ck_assert_msg(levels_same(cut.segmenter, whole.segmenter), "cut at %d of %d", (int)at, (int)polls);
+        ck_assert(levels_same(cut.m->gan->params, whole.m->gan->params));
+        for (int32_t i = 0; i < cut.m->levers->count; i++)
+            ck_assert_int_eq(memcmp(cut.m->levers->items[i].value, whole.m->levers->items[i].value,
+                                    (size_t)cut.m->levers->items[i].count * sizeof(float)), 0);
+        close_levels(&cut);
+    }
+    close_levels(&whole);
 }
 END_TEST
 
 int main(void)
 {
     TCase *tests = tcase_create("hypergradient");
-    tcase_set_timeout(tests, 300);
-    tcase_add_test(tests, test_brute_force_2d);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, test_all_levers);
+    tcase_add_test(tests, test_with_l1);
+    tcase_add_test(tests, test_three_classes);
+    tcase_add_test(tests, test_volumes);
+    tcase_add_test(tests, test_cut_links);
+    tcase_add_test(tests, test_restored);
+    tcase_add_test(tests, test_solvers);
+    tcase_add_test(tests, test_memory_fails);
+    tcase_add_test(tests, test_cuts);
     RUN_TESTS(tests);
 }
