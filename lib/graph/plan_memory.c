@@ -38,6 +38,10 @@ static bool put_inside(gsg_plan *plan, gsg_value child, gsg_value parent, int64_
         return false;
     if (desc->block != whole->block || channel % whole->block != 0)
         return false;
+    // Else the next part's channels would lie in what pads this one, where every kernel counts on zeros.
+    const int64_t end = channel + desc->shape.dims[1];
+    if (end % whole->block != 0 && end != whole->shape.dims[1])
+        return false;
     inner->parent = inner->store = parent;
     inner->offset = channel * gsg_shape_spatial(whole->shape);
     desc->batch_stride = whole->batch_stride;

@@ -328,6 +328,45 @@ START_TEST(gradients_of_various_operations)
 }
 END_TEST
 
+// Parts that end inside a block and are read again beside their join: what pads them, and with it the gradient of what
+// pads their weights, stays zero. An optimizer sees that padding too.
+static gsg_value joined(gsg_graph *g, gsg_value x, gsg_value target)
+{
+    gsg_value a = gsg_op_activation(g, layer(g, x, "a", 8, conv(2, 3, 1, 1, 0), 1), GSG_ACT_TANH, 0);
+    gsg_value b = gsg_op_activation(g, layer(g, x, "b", 20, conv(2, 3, 1, 1, 0), 1), GSG_ACT_TANH, 0);
+    gsg_value c = layer(g, gsg_op_concat(g, a, b), "c", gsg_graph_shape(g, target).dims[1], conv(2, 3, 1, 1, 0), 1);
+    gsg_value d = layer(g, a, "d", gsg_graph_shape(g, target).dims[1], conv(2, 3, 1, 1, 0), 1);
+    return loss(g, gsg_op_add(g, c, d), target);
+}
+
+START_TEST(padding_of_gradients_stays_zero)
+{
+    bench b;
+    build(&b, joined, flat(2, 3, 8), flat(2, 4, 8), 0);
+    run(&b);
+    for (int32_t i = 0; i < b.count; i++) {
+        gsg_param *p = &b.params->items[b.index[i]], gradient = *p;
+        const size_t stored = (size_t)p->layout.count;
+        float *plain = calloc(stored, sizeof *plain), *again = calloc(stored, sizeof *again);
+        gradient.data = b.collected[i];
+        gsg_param_export(&gradient, plain);
+        gradient.data = again;
+        gsg_param_import(&gradient, plain);
+        for (size_t j = 0; j < stored; j++)
+            ck_assert_msg(again[j] == b.collected[i][j], "%s: %g in its padding", p->name, (double)b.collected[i][j]);
+        free(plain);
+        free(again);
+    }
+    destroy(&b);
+}
+END_TEST
+
+START_TEST(gradients_behind_joins_off_the_blocks)
+{
+    check_network(joined, flat(2, 3, 8), flat(2, 4, 8), 1e-3);
+}
+END_TEST
+
 START_TEST(errors_stay_in_the_graph)
 {
     genseg_context *context;
@@ -357,6 +396,8 @@ int main(void)
     tcase_add_test(tcase, gradients_with_blocked_classes);
     tcase_add_test(tcase, gradients_of_a_unet_in_3d);
     tcase_add_test(tcase, gradients_of_various_operations);
+    tcase_add_test(tcase, padding_of_gradients_stays_zero);
+    tcase_add_test(tcase, gradients_behind_joins_off_the_blocks);
     tcase_add_test(tcase, errors_stay_in_the_graph);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

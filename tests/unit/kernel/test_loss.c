@@ -535,6 +535,45 @@ START_TEST(fill_is_the_gradient_of_the_sum)
 }
 END_TEST
 
+// Against plain sums; of the samples one is all zeros.
+START_TEST(unit_penalty_in_all_layouts)
+{
+    const int32_t *blocks = layouts[_i];
+    gsg_shape shape = gsg_shape_make(4, (int64_t[]){3, 19, 37, 29});
+    const int64_t count = gsg_shape_count(shape), each = count / 3;
+    float *x = samples(count, 7, 0.02), *got = malloc((size_t)count * sizeof *got), value = GAP, diff_loss = 0.7f;
+    double length[3] = {0}, expected = 0;
+    memset(x + each, 0, (size_t)each * sizeof *x);
+    for (int64_t i = 0; i < count; ++i)
+        length[i / each] += (double)x[i] * (double)x[i];
+    for (int n = 0; n < 3; ++n) {
+        length[n] = sqrt(length[n]);
+        expected += (length[n] - 1.0) * (length[n] - 1.0) / 3.0;
+    }
+    operand src = operand_of(shape, blocks[0], 48, x), diff = operand_new(shape, blocks[1], 32);
+    gsg_kernel *kernel = NULL;
+    genseg_status status = gsg_unit_penalty_forward_new(engine, &src.desc, &kernel, &err);
+    kernel_run(status, kernel, &no_run, (float *[]){src.data, &value}, &err);
+    check_near((double)value, expected, 1e-6 * expected, "penalty", 0);
+    status = gsg_unit_penalty_backward_new(engine, &src.desc, &diff.desc, &kernel, &err);
+    kernel_run(status, kernel, &no_run, (float *[]){src.data, &diff_loss, diff.data}, &err);
+    operand_get(&diff, got);
+    for (int64_t i = 0; i < count; ++i) {
+        double l = length[i / each], slope = l > 0.0 ? 0.7 * 2.0 / 3.0 * (l - 1.0) / l * (double)x[i] : 0.0;
+        check_near((double)got[i], slope, 1e-6 * fabs(slope), "gradient", i);
+    }
+    // In place.
+    status = gsg_unit_penalty_backward_new(engine, &src.desc, &src.desc, &kernel, &err);
+    kernel_run(status, kernel, &no_run, (float *[]){src.data, &diff_loss, src.data}, &err);
+    operand_get(&src, x);
+    ck_assert_mem_eq(x, got, (size_t)count * sizeof *x);
+    operand_free(&src);
+    operand_free(&diff);
+    free(x);
+    free(got);
+}
+END_TEST
+
 START_TEST(wrong_arguments)
 {
     gsg_desc a = gsg_desc_plain(shape4(2, 3, 4, 5)), b = gsg_desc_plain(shape4(2, 2, 4, 5));
@@ -551,6 +590,8 @@ START_TEST(wrong_arguments)
     ck_assert_int_eq(gsg_dice_backward_new(engine, &good, &a, &a, &b, NULL, &kernel, &err), GENSEG_ERROR_SHAPE);
     ck_assert_int_eq(gsg_dice_backward_new(engine, &good, &a, &a, NULL, &b, &kernel, &err), GENSEG_ERROR_SHAPE);
     ck_assert_int_eq(gsg_dot_new(engine, 1.0f, &a, &b, &kernel, &err), GENSEG_ERROR_SHAPE);
+    ck_assert_int_eq(gsg_unit_penalty_backward_new(engine, &a, &b, &kernel, &err), GENSEG_ERROR_SHAPE);
+    ck_assert_str_eq(err.message, "unit penalty backward: shapes 2x3x4x5 and 2x2x4x5 differ");
     ck_assert_ptr_null(kernel);
 }
 END_TEST
@@ -597,6 +638,7 @@ int main(void)
     tcase_add_test(tests, l1_gradient_is_0_at_ties);
     tcase_add_loop_test(tests, sums_in_all_layouts, 0, LAYOUTS);
     tcase_add_loop_test(tests, fill_is_the_gradient_of_the_sum, 0, LAYOUTS);
+    tcase_add_loop_test(tests, unit_penalty_in_all_layouts, 0, LAYOUTS);
     tcase_add_test(tests, wrong_arguments);
     tcase_add_test(tests, exhausted_memory);
     suite_add_tcase(suite, tests);
