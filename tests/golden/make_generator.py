@@ -1,12 +1,19 @@
 #!/usr/bin/env python3
 """Writes cell.json and generator.json: outputs and gradients of searchable cells and of the generator in PyTorch (2.13,
-CPU) for tests/unit/nn/test_cell.c and tests/unit/model/test_generator.c. Inputs and weights follow from hashed.py."""
+CPU) for tests/unit/nn/test_cell.c and tests/unit/model/test_generator.c. Inputs and weights follow from hashed.py.
+
+In double: one gradient of a 3-D kernel of 8 (2 channels to 8) is wrong by a factor of 1e4 in its float convolutions."""
 import json, sys
 import numpy as np
 import torch
 import torch.nn.functional as F
 from generator_torch import Cell, Generator
-from hashed import fill, gradient_of, tensor
+import hashed
+from hashed import fill, gradient_of
+
+
+def tensor(stream, shape):
+    return hashed.tensor(stream, shape).double()
 
 
 def named_of(net):
@@ -31,7 +38,7 @@ def rows_of(net, named):
 
 
 def cell(name, spatial, transposed, candidates, fixed, cin, cout, batch, size, bias):
-    net = nn_holder(Cell(spatial, transposed, candidates, fixed, cin, cout, bias))
+    net = nn_holder(Cell(spatial, transposed, candidates, fixed, cin, cout, bias)).double()
     named = named_of(net)
     fill(named)
     image = tensor(1001, [batch, cin] + size).requires_grad_()
@@ -52,11 +59,11 @@ def nn_holder(module):
 
 def generator(name, spatial, levels, masks, noise, channels, width, candidates, batch, size, fixed=None):
     fixed = fixed or [0] * (2 * levels)
-    net = Generator(spatial, levels, masks + noise, channels, width, candidates, fixed)
+    net = Generator(spatial, levels, masks + noise, channels, width, candidates, fixed).double()
     named = named_of(net)
     fill(named)
     # Of 0 and 1, in squares, and its gradient too: level III's augmentation wants it.
-    mask = (tensor(1001, [batch, masks] + [-(-n // 4) for n in size]) > 0).float()
+    mask = (tensor(1001, [batch, masks] + [-(-n // 4) for n in size]) > 0).double()
     mask = F.interpolate(mask, size=size).requires_grad_()
     x = torch.cat([mask] + ([tensor(1003, [batch, noise] + size)] if noise else []), 1)
     net.eval()
