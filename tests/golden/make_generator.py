@@ -88,7 +88,11 @@ cells = [cell("down", 2, 0, 3, 0, 5, 20, 2, [12, 16], 1), cell("up", 2, 1, 3, 0,
          cell("innermost", 2, 0, 3, 0, 16, 16, 1, [2, 2], 0), cell("from one", 2, 1, 3, 0, 16, 16, 2, [1, 1], 0),
          cell("two", 2, 0, 2, 0, 16, 8, 1, [8, 8], 0), cell("one", 2, 1, 1, 0, 8, 16, 1, [4, 4], 1),
          cell("fixed", 2, 1, 3, 6, 8, 16, 1, [4, 4], 1), cell("volumes down", 3, 0, 3, 0, 4, 16, 1, [8, 6, 10], 0),
-         cell("volumes up", 3, 1, 3, 0, 16, 4, 1, [2, 3, 4], 1), cell("first of volumes", 3, 0, 3, 0, 2, 8, 1, [8, 8, 8], 0)]
+         cell("volumes up", 3, 1, 3, 0, 16, 4, 1, [2, 3, 4], 1), cell("first of volumes", 3, 0, 3, 0, 2, 8, 1, [8, 8, 8], 0),
+         # Depths where oneDNN's backward weights are wrong.
+         cell("depth 8", 3, 0, 3, 0, 2, 8, 2, [8, 8, 8], 0), cell("depth 6", 3, 0, 3, 0, 16, 16, 2, [6, 4, 8], 0),
+         cell("up to depth 8", 3, 1, 3, 0, 16, 8, 2, [4, 4, 4], 0), cell("down to one", 3, 0, 3, 0, 16, 8, 2, [2, 2, 2], 0),
+         cell("up from one", 3, 1, 3, 0, 8, 16, 2, [1, 1, 1], 0), cell("depth 12", 3, 0, 3, 0, 4, 8, 2, [12, 4, 4], 0)]
 generators = [generator("2-D", 2, 3, 1, 0, 1, 4, 3, 2, [16, 16]),
               generator("noise, colours, unequal sizes", 2, 4, 2, 1, 3, 4, 3, 2, [16, 48]),
               generator("whole blocks", 2, 3, 1, 0, 1, 16, 3, 2, [16, 16]),
