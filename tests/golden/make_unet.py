@@ -8,32 +8,14 @@ import json, sys
 import numpy as np
 import torch
 import torch.nn.functional as F
+from hashed import fill, gradient_of, hashed
 from unet_torch import UNet, loss_of
-
-
-def hashed(stream, count):
-    """Values in [-1, 1): a 32-bit integer hash of (stream, i)."""
-    x = (np.arange(count, dtype=np.uint64) + np.uint64(stream * 1000003 + 12345)) & np.uint64(0xFFFFFFFF)
-    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
-        x ^= x >> np.uint64(shift)
-        x = (x * np.uint64(factor)) & np.uint64(0xFFFFFFFF)
-    x ^= x >> np.uint64(16)
-    return (x.astype(np.float64) / 2147483648.0 - 1.0).astype(np.float32)
 
 
 def case(name, spatial, levels, channels, outputs, width, batch, size):
     net = UNet(spatial, levels, channels, outputs, width)
     named = [(n, p) for n, p in net.state_dict().items() if not n.endswith("num_batches_tracked")]
-    with torch.no_grad():
-        for i, (n, p) in enumerate(named):
-            v = torch.from_numpy(hashed(i + 1, p.numel())).reshape(p.shape)
-            vector = p.dim() == 1
-            if vector and (n.endswith("running_var") or (n.endswith("weight"))):
-                p.copy_(1 + 0.2 * v)
-            elif vector:
-                p.copy_(0.1 * v)
-            else:
-                p.copy_(v * (3.0 * p.shape[0] / p.numel()) ** 0.5)
+    fill(named)
     shape = [batch, channels] + [size] * spatial
     image = torch.from_numpy(hashed(1001, int(np.prod(shape)))).reshape(shape)
     label = torch.from_numpy((hashed(1002, batch * size ** spatial) + 1) * max(outputs, 2) / 2).long()
@@ -56,9 +38,7 @@ def case(name, spatial, levels, channels, outputs, width, batch, size):
     for i, (n, p) in enumerate(named):
         row = {"name": n, "shape": list(p.shape)}
         if n in parameters:
-            g = parameters[n].grad.flatten().double()
-            row["norm"] = float(g.norm())
-            row["dot"] = float((g * torch.from_numpy(hashed(i + 501, p.numel())).double()).sum())
+            row.update(gradient_of(i, parameters[n].grad))
         else:
             row["after"] = [float(x) for x in net.state_dict()[n][:4]]
         out["params"].append(row)

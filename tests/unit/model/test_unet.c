@@ -1,40 +1,8 @@
 // The U-Net against PyTorch (tests/golden/make_unet.py): parameter names, shapes and
 // order, logits in training and at inference, loss, every gradient, running statistics.
-#include <check.h>
-#include <jansson.h>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "graph/plan.h"
+#include "hashed.h"
 #include "model/unet.h"
-
-// As in make_unet.py.
-static float hashed(uint64_t stream, uint64_t i)
-{
-    uint32_t x = (uint32_t)(i + stream * 1000003 + 12345);
-    x ^= x >> 16;
-    x *= 0x7FEB352Du;
-    x ^= x >> 15;
-    x *= 0x846CA68Bu;
-    x ^= x >> 16;
-    return (float)((double)x / 2147483648.0 - 1.0);
-}
-
-static int64_t integer(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
-static double number(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
-}
-
-static double item(const json_t *object, const char *key, size_t i)
-{
-    return json_number_value(json_array_get(json_object_get(object, key), i));
-}
 
 typedef struct fixture {
     const json_t *golden;
@@ -45,39 +13,6 @@ typedef struct fixture {
     size_t *order; // index in the golden file of each parameter
     float **gradients;
 } fixture;
-
-static size_t golden_index(const json_t *golden, const char *name)
-{
-    const json_t *rows = json_object_get(golden, "params");
-    for (size_t i = 0; i < json_array_size(rows); i++)
-        if (strcmp(json_string_value(json_object_get(json_array_get(rows, i), "name")), name) == 0)
-            return i;
-    ck_abort_msg("PyTorch has no parameter %s", name);
-    return 0;
-}
-
-static void fill_params(fixture *f)
-{
-    const json_t *rows = json_object_get(f->golden, "params");
-    ck_assert_uint_eq(json_array_size(rows), (size_t)f->params->count);
-    for (int32_t i = 0; i < f->params->count; i++) {
-        gsg_param *p = &f->params->items[i];
-        size_t row = f->order[i] = golden_index(f->golden, p->name);
-        const json_t *shape = json_object_get(json_array_get(rows, row), "shape");
-        ck_assert_uint_eq(json_array_size(shape), (size_t)p->layout.shape.ndim);
-        for (int32_t d = 0; d < p->layout.shape.ndim; d++)
-            ck_assert_int_eq(json_integer_value(json_array_get(shape, (size_t)d)), p->layout.shape.dims[d]);
-        int64_t n = gsg_shape_count(p->layout.shape);
-        float *plain = malloc((size_t)n * sizeof *plain);
-        bool vector = p->layout.shape.ndim == 1;
-        bool one = strstr(p->name, "running_var") || strstr(p->name, ".weight");
-        float scale = vector ? (one ? 0.2f : 0.1f) : (float)sqrt(3.0 * (double)p->layout.shape.dims[0] / (double)n);
-        for (int64_t j = 0; j < n; j++)
-            plain[j] = (vector && one ? 1.0f : 0.0f) + scale * hashed(row + 1, (uint64_t)j);
-        gsg_param_import(p, plain);
-        free(plain);
-    }
-}
 
 static void setup(fixture *f, const json_t *golden)
 {
@@ -95,7 +30,7 @@ static void setup(fixture *f, const json_t *golden)
     f->target.dims[1] = f->unet.outputs;
     f->order = calloc((size_t)f->params->count, sizeof *f->order);
     f->gradients = calloc((size_t)f->params->count, sizeof *f->gradients);
-    fill_params(f);
+    fill_golden(golden, f->params, f->order);
 }
 
 static void teardown(fixture *f)
@@ -127,19 +62,6 @@ static void fill_target(const fixture *f, float *target)
     }
 }
 
-static void check_logits(const fixture *f, const char *key, const float *logits)
-{
-    const json_t *pick = json_object_get(f->golden, "pick");
-    double most = 0;
-    for (size_t i = 0; i < json_array_size(pick); i++)
-        most = fmax(most, fabs(item(f->golden, key, i)));
-    for (size_t i = 0; i < json_array_size(pick); i++) {
-        double expected = item(f->golden, key, i);
-        double got = (double)logits[json_integer_value(json_array_get(pick, i))];
-        ck_assert_msg(fabs(got - expected) < 1e-4 * most, "%s logit %zu: %g, PyTorch %g", key, i, got, expected);
-    }
-}
-
 static genseg_status keep(int32_t param, const float *gradient, void *user, gsg_error *err)
 {
     fixture *f = user;
@@ -165,16 +87,7 @@ static void check_gradients(const fixture *f)
             free(plain);
             continue;
         }
-        double square = 0, dot = 0;
-        ck_assert_ptr_nonnull(f->gradients[i]);
-        for (int64_t j = 0; j < n; j++) {
-            square += (double)f->gradients[i][j] * (double)f->gradients[i][j];
-            dot += (double)f->gradients[i][j] * (double)hashed(f->order[i] + 501, (uint64_t)j);
-        }
-        double norm = number(row, "norm");
-        ck_assert_msg(fabs(sqrt(square) - norm) < 1e-3 * norm, "%s: norm %g, PyTorch %g", p->name, sqrt(square), norm);
-        ck_assert_msg(fabs(dot - number(row, "dot")) < 1e-3 * norm, "%s: product %g, PyTorch %g (norm %g)", p->name,
-                      dot, number(row, "dot"), norm);
+        check_golden_gradient(row, f->order[i], f->gradients[i], n);
     }
 }
 
@@ -191,7 +104,7 @@ static void infer(fixture *f)
     fill_image(f, gsg_plan_data(plan, image));
     gsg_run run = {0};
     ck_assert_int_eq(gsg_plan_run(plan, &run, &err), GENSEG_OK);
-    check_logits(f, "infer", gsg_plan_data(plan, logits));
+    check_golden_values(f->golden, "infer", gsg_plan_data(plan, logits), 1e-4);
     gsg_plan_free(plan);
     gsg_graph_free(graph);
 }
@@ -220,7 +133,7 @@ static void train(fixture *f)
     gsg_run run = {.update_statistics = 1};
     ck_assert_int_eq(gsg_plan_run(plan, &run, &err), GENSEG_OK);
     ck_assert_double_eq_tol((double)*gsg_plan_data(plan, loss), number(f->golden, "loss"), 1e-4);
-    check_logits(f, "train", gsg_plan_data(plan, logits));
+    check_golden_values(f->golden, "train", gsg_plan_data(plan, logits), 1e-4);
     check_gradients(f);
     gsg_plan_free(plan);
     gsg_graph_free(graph);
@@ -228,9 +141,7 @@ static void train(fixture *f)
 
 START_TEST(agrees_with_pytorch)
 {
-    json_error_t error;
-    json_t *cases = json_load_file(GOLDEN_DIR "/unet.json", 0, &error);
-    ck_assert_msg(cases != NULL, "%s", error.text);
+    json_t *cases = load_golden(GOLDEN_DIR "/unet.json");
     fixture f = {0};
     setup(&f, json_array_get(cases, (size_t)_i));
     infer(&f);
