@@ -48,6 +48,8 @@ static void compare_lever(levels *l, gsg_lever *lever, float *ours, double delta
         a->dot += brute[k] * ours[k];
         a->ours += (double)ours[k] * ours[k];
         a->brute += brute[k] * brute[k];
+        if (brute[k] == 0 && ours[k] == 0) // what no draw of this batch uses
+            continue;
         a->count++;
         a->signs += brute[k] * ours[k] > 0;
     }
@@ -93,8 +95,8 @@ static gsg_multilevel_options watch_only(int32_t spatial, int64_t outputs, doubl
 {
     gsg_multilevel_options o = levels_options(spatial, outputs, &data);
     o.gan.l1 = l1;
-    o.gan_lr = l1 > 0 ? 1e-3 : 0.1;
-    data.beyond = 3;  // so that no difference to an image changes its sign
+    o.gan_lr = l1 > 0 ? 2e-4 : spatial == 3 ? 0.02 : 0.1;
+    data.beyond = 3; // so that no difference to an image changes its sign
     o.levers_lr = 0;
     o.feedback_lr = 0;
     o.pairs = 2;
