@@ -16,8 +16,8 @@
 static const char help[] =
     "usage: genseg train DATA --out MODEL [options]\n"
     "\n"
-    "Trains a U-Net on DATA and writes the model that was best on validation.\n"
-    "Ctrl-C ends the training and keeps that model.\n"
+    "Trains a U-Net on DATA, with a generator that makes more pairs of masks (GenSeg), and writes\n"
+    "the model that was best on validation. Ctrl-C ends the training and keeps that model.\n"
     "\n"
     "  -o, --out MODEL        file to write (.safetensors)\n"
     "  --examples N           training cases (default: all but those for validation and testing)\n"
@@ -27,6 +27,17 @@ static const char help[] =
     "  --time 10m, --steps K  end of the training, whichever comes first (default 2000 steps)\n"
     "  --patience N           end after N validations without a better one\n"
     "  --validate-every N     steps between validations (default: a tenth of the time goes there)\n"
+    "  --method NAME          genseg (default); continued or separate: a generator without feedback;\n"
+    "                         augment or plain: real pairs alone, with and without augmentation\n"
+    "  --gan-steps N          steps of the generator beforehand (default: as --steps, or a third of the time)\n"
+    "  --gan-every N, --levers-every N   steps between the generator's, and between feedback (2, 4)\n"
+    "  --generator-width W, --generator-levels N, --discriminator-width W, --candidates N, --noise N\n"
+    "  --gan-loss NAME        vanilla (default), lsgan or wgan; --gan-lr R, --l1 R\n"
+    "  --levers LIST          what feedback moves: all (default), or of architecture, gamma, warp,\n"
+    "                         appearance, pairs, generator, with commas\n"
+    "  --levers-lr R, --feedback-lr R, --gamma R, --appearance R\n"
+    "  --solver NAME          one-step (default), neumann or cg; --solver-terms N\n"
+    "  --segmenter-only       write the segmenter without its generator\n"
     "  --segmenter NAME       unet2d or unet3d (default: as DATA is)\n"
     "  --width W              channels of the first level (default 64 in 2-D, 16 in 3-D)\n"
     "  --size 256x256         what the network sees at once (in 3-D 64x64x48)\n"
@@ -36,7 +47,7 @@ static const char help[] =
     "  --schedule NAME        of the learning rate: cosine (default), plateau or constant\n"
     "  --normalise NAME       percentile (default), zscore or none\n"
     "  --symmetric AXES       axes along which a flipped image is as plausible, such as w or dhw\n"
-    "  --no-augment           train on the images as they are\n"
+    "  --no-augment           real images as they are\n"
     "  --class-weights        let rare classes count for more\n"
     "  --foreground P         share of patches centred on foreground (default 0.33)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
@@ -51,9 +62,39 @@ typedef struct train_arguments {
     split_arguments split;
     genseg_trainer_options trainer;
     tool_size size;
-    const char *out, *normalise;
-    bool no_augment, class_weights;
+    const char *out, *normalise, *levers;
+    int64_t candidates, noise, solver_terms;
+    bool no_augment, class_weights, segmenter_only;
 } train_arguments;
+
+// "gamma,warp" to bits.
+static bool parse_levers(const char *list, int32_t *bits)
+{
+    static const struct {
+        const char *name;
+        int32_t bits;
+    } groups[] = {{"architecture", GENSEG_LEVER_ARCHITECTURE},
+                  {"gamma", GENSEG_LEVER_GAMMA},
+                  {"warp", GENSEG_LEVER_WARP},
+                  {"appearance", GENSEG_LEVER_APPEARANCE},
+                  {"pairs", GENSEG_LEVER_PAIRS},
+                  {"generator", GENSEG_LEVER_GENERATOR},
+                  {"all", 2 * GENSEG_LEVER_GENERATOR - 1}};
+    const size_t count = sizeof groups / sizeof *groups;
+    *bits = 0;
+    for (const char *word = list;;) {
+        const size_t length = strcspn(word, ",");
+        size_t g = 0;
+        while (g < count && (strlen(groups[g].name) != length || strncmp(groups[g].name, word, length) != 0))
+            g++;
+        if (g == count)
+            return false;
+        *bits |= groups[g].bits;
+        if (word[length] == '\0')
+            return true;
+        word += length + 1;
+    }
+}
 
 static bool parse(train_arguments *my, int argc, char **argv, int *first, int *code)
 {
@@ -62,6 +103,9 @@ static bool parse(train_arguments *my, int argc, char **argv, int *first, int *c
     static const char *const optimizers[] = {"adam", "adamw", "rmsprop", "sgd", NULL};
     static const char *const schedules[] = {"cosine", "plateau", "constant", NULL};
     static const char *const normalisations[] = {"percentile", "zscore", "none", NULL};
+    static const char *const methods[] = {"genseg", "continued", "separate", "augment", "plain", NULL};
+    static const char *const losses[] = {"vanilla", "lsgan", "wgan", NULL};
+    static const char *const solvers[] = {"one-step", "neumann", "cg", NULL};
     static const tool_command command = {.name = "train", .help = help, .operands = operands};
     genseg_trainer_options *trainer = &my->trainer;
     const argument list[] = {
@@ -86,6 +130,30 @@ static bool parse(train_arguments *my, int argc, char **argv, int *first, int *c
         {.name = "validate-every", .kind = ARGUMENT_COUNT, .target = &trainer->validate_every, .low = 1, .high = 1e15},
         {.name = "foreground", .kind = ARGUMENT_REAL, .target = &trainer->foreground, .low = 0, .high = 1},
         {.name = "symmetric", .kind = ARGUMENT_AXES, .target = &trainer->symmetric},
+        {.name = "method", .kind = ARGUMENT_CHOICE, .target = &trainer->method, .choices = methods},
+        {.name = "gan-loss", .kind = ARGUMENT_CHOICE, .target = &trainer->gan_loss, .choices = losses},
+        {.name = "solver", .kind = ARGUMENT_CHOICE, .target = &trainer->solver, .choices = solvers},
+        {.name = "gan-steps", .kind = ARGUMENT_COUNT, .target = &trainer->gan_steps, .low = 1, .high = 1e12},
+        {.name = "gan-every", .kind = ARGUMENT_COUNT, .target = &trainer->gan_every, .low = 1, .high = 1e6},
+        {.name = "levers-every", .kind = ARGUMENT_COUNT, .target = &trainer->levers_every, .low = 1, .high = 1e6},
+        {.name = "generator-width", .kind = ARGUMENT_COUNT, .target = &trainer->generator_width, .low = 1, .high = 1024},
+        {.name = "generator-levels", .kind = ARGUMENT_COUNT, .target = &trainer->generator_levels, .low = 1, .high = 9},
+        {.name = "discriminator-width",
+         .kind = ARGUMENT_COUNT,
+         .target = &trainer->discriminator_width,
+         .low = 1,
+         .high = 1024},
+        {.name = "candidates", .kind = ARGUMENT_COUNT, .target = &my->candidates, .low = 1, .high = 3},
+        {.name = "noise", .kind = ARGUMENT_COUNT, .target = &my->noise, .high = 64},
+        {.name = "solver-terms", .kind = ARGUMENT_COUNT, .target = &my->solver_terms, .low = 1, .high = 1000},
+        {.name = "levers", .kind = ARGUMENT_TEXT, .target = &my->levers},
+        {.name = "gan-lr", .kind = ARGUMENT_REAL, .target = &trainer->gan_lr, .low = 0, .high = 1},
+        {.name = "l1", .kind = ARGUMENT_REAL, .target = &trainer->l1, .low = 0, .high = 1e6},
+        {.name = "gamma", .kind = ARGUMENT_REAL, .target = &trainer->gamma, .low = 0, .high = 4},
+        {.name = "appearance", .kind = ARGUMENT_REAL, .target = &trainer->appearance, .low = 0, .high = 4},
+        {.name = "levers-lr", .kind = ARGUMENT_REAL, .target = &trainer->levers_lr, .low = 0, .high = 1},
+        {.name = "feedback-lr", .kind = ARGUMENT_REAL, .target = &trainer->feedback_lr, .low = 0, .high = 1},
+        {.name = "segmenter-only", .kind = ARGUMENT_FLAG, .target = &my->segmenter_only},
         {.name = "no-augment", .kind = ARGUMENT_FLAG, .target = &my->no_augment},
         {.name = "class-weights", .kind = ARGUMENT_FLAG, .target = &my->class_weights},
         {.name = NULL},
@@ -97,7 +165,20 @@ static bool parse(train_arguments *my, int argc, char **argv, int *first, int *c
         *code = TOOL_USAGE;
         return false;
     }
-    trainer->augment = my->no_augment ? 0 : 1;
+    if (my->no_augment)
+        trainer->augment = 0;
+    if (my->candidates)
+        trainer->candidates = (int32_t)my->candidates;
+    if (my->noise)
+        trainer->noise = (int32_t)my->noise;
+    if (my->solver_terms)
+        trainer->solver_terms = (int32_t)my->solver_terms;
+    if (my->levers && !parse_levers(my->levers, &trainer->levers)) {
+        console_say("genseg train: --levers %s: takes all, or architecture, gamma, warp, appearance, pairs, generator",
+                    my->levers);
+        *code = TOOL_USAGE;
+        return false;
+    }
     trainer->class_weights = my->class_weights;
     if (my->normalise)
         trainer->normalise = strcmp(my->normalise, "zscore") == 0 ? GENSEG_NORMALISE_ZSCORE

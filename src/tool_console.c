@@ -170,6 +170,8 @@ static const char *phase_name(int32_t phase)
     switch (phase) {
     case GENSEG_PHASE_LOAD:
         return "load";
+    case GENSEG_PHASE_PRETRAIN:
+        return "generator";
     case GENSEG_PHASE_TRAIN:
         return "train";
     case GENSEG_PHASE_VALIDATE:
@@ -187,7 +189,9 @@ static const char *phase_name(int32_t phase)
 
 static const char *unit_name(int32_t phase)
 {
-    return phase == GENSEG_PHASE_TRAIN ? "step" : phase == GENSEG_PHASE_PREDICT ? "tile" : "case";
+    return phase == GENSEG_PHASE_TRAIN || phase == GENSEG_PHASE_PRETRAIN ? "step"
+           : phase == GENSEG_PHASE_PREDICT                                  ? "tile"
+                                                                            : "case";
 }
 
 static void add_head(line *to, const console *about, const genseg_progress *progress)

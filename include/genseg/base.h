@@ -96,6 +96,7 @@ typedef struct genseg_array {
 #define GENSEG_PHASE_PREDICT 4
 #define GENSEG_PHASE_EVALUATE 5
 #define GENSEG_PHASE_WRITE 6
+#define GENSEG_PHASE_PRETRAIN 7 /**< the generator alone, before the segmenter */
 
 /** Where long work stands. Values not known in a phase are NaN or 0. */
 typedef struct genseg_progress {

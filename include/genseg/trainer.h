@@ -8,10 +8,16 @@
  *     genseg_trainer_segmenter(trainer, &segmenter, &err); // the best so far
  *     genseg_segmenter_save(segmenter, "model.safetensors", &err);
  *
- * A step draws a batch of patches with augmentation and makes one update of the
- * optimizer on cross entropy plus soft Dice. From time to time the validation
- * cases are predicted in full; the weights with the best mean foreground Dice are
- * kept. A cancelled or failed run loses nothing of that.
+ * A step draws a batch of patches and makes one update of the optimizer on cross
+ * entropy plus soft Dice. From time to time the validation cases are predicted in
+ * full; the weights with the best mean foreground Dice are kept. A cancelled or failed
+ * run loses nothing of that.
+ *
+ * By default a generator is trained along (GenSeg, arXiv 2408.17421): it learns to make
+ * images of masks from the training cases, first by itself, then beside the segmenter,
+ * which learns from real pairs and from synthetic ones (warped masks and the images made
+ * of them). The loss on patches of the validation cases is followed back through a step
+ * of both and moves what shapes the synthetic pairs: GENSEG_LEVER_*.
  *
  * The same dataset, options, seed, threads and machine give the same model, bit for
  * bit, if the run is limited by steps; one limited by time depends on the clock.
@@ -33,6 +39,13 @@ typedef struct genseg_trainer genseg_trainer;
 #define GENSEG_AXIS_H 2
 #define GENSEG_AXIS_W 4
 
+#define GENSEG_LEVER_ARCHITECTURE 1 /**< mixture of the generator's candidate kernels */
+#define GENSEG_LEVER_GAMMA 2        /**< weight of the synthetic loss */
+#define GENSEG_LEVER_WARP 4         /**< magnitudes of the warps of masks */
+#define GENSEG_LEVER_APPEARANCE 8   /**< magnitudes of changes of the synthetic images */
+#define GENSEG_LEVER_PAIRS 16       /**< a weight for each training case's synthetic twins */
+#define GENSEG_LEVER_GENERATOR 32   /**< the generator's weights */
+
 typedef struct genseg_trainer_options {
     size_t struct_size;
     const char *segmenter; /**< "unet2d" or "unet3d"; NULL: by the dataset */
@@ -49,7 +62,7 @@ typedef struct genseg_trainer_options {
     int64_t warmup;        /**< steps of linear rise to `lr`; default 0 */
     double foreground;     /**< chance that a patch is centred on foreground; default 1/3 */
     int32_t normalise;     /**< a GENSEG_NORMALISE_* value; default PERCENTILE */
-    int32_t augment;       /**< 0: patches are cut unchanged; default 1 */
+    int32_t augment;       /**< of real patches: 1 or 0; default -1: as the method says */
     int32_t symmetric;     /**< GENSEG_AXIS_* bits along which a flipped image is as plausible; default 0 */
     int32_t class_weights; /**< non-zero: cross entropy weighs classes by the root of their rarity; default 0 */
     /** Steps; 0: so that it costs about a tenth of the work, or ten times in a run of known length where that
@@ -58,6 +71,33 @@ typedef struct genseg_trainer_options {
     int64_t validate_every;
     int64_t patience;       /**< ends the run after so many validations without a better one; 0: never */
     uint64_t seed;          /**< 0: the context's */
+
+    /**
+     * "genseg" (default): the three levels;
+     * "continued": the generator goes on training beside the segmenter, without level III;
+     * "separate": the generator is trained beforehand, then left alone;
+     * "augment": real pairs alone, with augmentation; "plain": without.
+     * What follows is for the first three.
+     */
+    const char *method;
+    const char *gan_loss;       /**< "vanilla" (default), "lsgan" or "wgan" (with gradient penalty) */
+    const char *solver;         /**< of level III: "one-step" (default), "neumann" or "cg" */
+    int64_t gan_steps;          /**< steps of the generator beforehand; 0: chosen from `steps`, or a third of `seconds` */
+    int64_t gan_every;          /**< segmenter steps between the generator's; default 2 */
+    int64_t levers_every;       /**< segmenter steps between updates of level III; default 4 */
+    int64_t generator_width;    /**< channels after the first halving; 0: 16 */
+    int64_t generator_levels;   /**< halvings; 0: as many as the size allows, at most 8 */
+    int64_t discriminator_width; /**< 0: 32 in 2-D, 16 in 3-D */
+    int32_t candidates;         /**< kernels that a cell of the generator chooses from, 1 to 3; 0: 3 in 2-D, 1 in 3-D */
+    int32_t noise;              /**< channels of noise beside the mask; default 0 */
+    int32_t levers;             /**< GENSEG_LEVER_* bits; default all */
+    int32_t solver_terms;       /**< of "neumann", iterations of "cg"; default 3 */
+    double gan_lr;              /**< default 2e-4 */
+    double l1;                  /**< weight of the generator's mean absolute error; default 100 */
+    double gamma;               /**< first weight of the synthetic loss; default 1 */
+    double appearance;          /**< first magnitude of changes of synthetic images, 1 being the usual; default 1 */
+    double levers_lr;           /**< default 1e-2 */
+    double feedback_lr;         /**< of GENSEG_LEVER_GENERATOR; default 1e-5 */
 } genseg_trainer_options;
 
 /** Fills `options` with the defaults. @threads any @since 0.1 */
@@ -106,7 +146,7 @@ GENSEG_API genseg_status genseg_trainer_describe(const genseg_trainer *trainer, 
  * is there, and another call goes on: after CANCELLED exactly where it stopped, so that a
  * run limited by steps ends with the same weights as one that was not cut; after NUMERIC
  * from the best model, or from the first weights where there is none yet.
- * @param progress may be NULL; phases LOAD (cases), TRAIN (steps), VALIDATE (cases)
+ * @param progress may be NULL; phases LOAD (cases), PRETRAIN (steps of the generator), TRAIN (steps), VALIDATE (cases)
  * @return CANCELLED; NUMERIC (loss or a weight no longer finite, with the step), or what
  *         reading the cases gives; NOMEM, BACKEND; STATE (called from its own callback)
  * @threads exclusive
@@ -133,6 +173,28 @@ GENSEG_API void genseg_trainer_cancel(genseg_trainer *trainer);
  */
 GENSEG_API genseg_status genseg_trainer_segmenter(const genseg_trainer *trainer, genseg_segmenter **segmenter,
                                                   genseg_error *err);
+
+/** What level III controls, see genseg_trainer_lever(). Names are borrowed from the trainer. */
+typedef struct genseg_lever {
+    size_t struct_size;
+    const char *name; /**< "gamma", "warp", "appearance", "pairs", or a cell's "generator.down1.alpha" */
+    int32_t group;    /**< a GENSEG_LEVER_* value */
+    int32_t count;    /**< values: warp has rotation, scale, shift, shear, pad, elastic; appearance contrast, brightness,
+                           gamma, noise, blur; pairs one for each training case; alpha the logits of the candidates */
+    const float *value;
+    const float *gradient; /**< of the validation loss, from level III's newest update */
+} genseg_lever;
+
+/**
+ * Looks at one lever.
+ * @param index from 0; INVALID ends the list (at once for methods without a generator)
+ * @param[out] lever its struct_size says how much the caller knows; borrowed until the next run
+ * @return INVALID
+ * @threads exclusive
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_trainer_lever(const genseg_trainer *trainer, int64_t index, genseg_lever *lever,
+                                              genseg_error *err);
 
 /** Steps made. @threads exclusive @since 0.1 */
 GENSEG_API int64_t genseg_trainer_steps(const genseg_trainer *trainer);

@@ -13,6 +13,10 @@ _Static_assert(GENSEG_AXIS_D == (int)GSG_AXIS_D && GENSEG_AXIS_H == (int)GSG_AXI
 _Static_assert(GENSEG_NORMALISE_PERCENTILE == (int)GSG_NORMALISE_PERCENTILE &&
                    GENSEG_NORMALISE_NONE == (int)GSG_NORMALISE_NONE,
                "normalisations");
+_Static_assert(GENSEG_LEVER_ARCHITECTURE == (int)GSG_LEVER_ARCHITECTURE &&
+                   GENSEG_LEVER_GENERATOR == (int)GSG_LEVER_GENERATOR &&
+                   2 * GENSEG_LEVER_GENERATOR - 1 == (int)GSG_LEVER_ALL,
+               "levers");
 _Static_assert(GENSEG_SCALE_NATIVE == (int)GSG_SCALE_NATIVE && GENSEG_SCALE_RESIZE == (int)GSG_SCALE_RESIZE, "scales");
 
 genseg_status genseg_trainer_options_init(genseg_trainer_options *options, size_t size)
@@ -42,8 +46,13 @@ genseg_status genseg_trainer_new(genseg_context *context, genseg_dataset *datase
     GSG_TRY(gsg_context_check(context, err));
     gsg_trainer_defaults(&complete);
     GSG_TRY(gsg_options_copy(&complete, sizeof complete, options, "genseg_trainer_options", err));
-    if (!complete.optimizer || !complete.schedule)
-        GSG_TRY(missing(complete.optimizer ? "options->schedule" : "options->optimizer", err));
+    const char *const texts[] = {complete.optimizer, complete.schedule, complete.method, complete.gan_loss,
+                                 complete.solver};
+    static const char *const names[] = {"options->optimizer", "options->schedule", "options->method",
+                                        "options->gan_loss", "options->solver"};
+    for (int i = 0; i < 5; i++)
+        if (!texts[i])
+            GSG_TRY(missing(names[i], err));
     int32_t saved = gsg_parallel_enter(context);
     status = gsg_trainer_new(context, dataset, &complete, trainer, err);
     gsg_parallel_leave(saved);
@@ -116,6 +125,24 @@ genseg_status genseg_trainer_segmenter(const genseg_trainer *trainer, genseg_seg
     if (status == GENSEG_OK && !segmenter)
         status = missing("segmenter", err);
     return status == GENSEG_OK ? gsg_trainer_segmenter(trainer, segmenter, err) : status;
+}
+
+genseg_status genseg_trainer_lever(const genseg_trainer *trainer, int64_t index, genseg_lever *lever, genseg_error *err)
+{
+    genseg_status status = check_trainer(trainer, err);
+    if (status == GENSEG_OK && !lever)
+        status = missing("lever", err);
+    if (status != GENSEG_OK)
+        return status;
+    const gsg_levers *levers = trainer->multilevel ? trainer->multilevel->levers : NULL;
+    const int64_t count = levers ? levers->count : 0;
+    if (index < 0 || index >= count)
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "lever %lld of %lld", (long long)index, (long long)count);
+    const gsg_lever *item = &levers->items[index];
+    const genseg_lever full = {.struct_size = sizeof full, .name = item->name, .group = item->group,
+                               .count = (int32_t)item->count, .value = item->value, .gradient = item->gradient};
+    status = gsg_options_init(lever, lever->struct_size, &full, sizeof full);
+    return status == GENSEG_OK ? status : gsg_error_set(err, status, "lever->struct_size is %zu", lever->struct_size);
 }
 
 int64_t genseg_trainer_steps(const genseg_trainer *trainer)

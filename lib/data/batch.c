@@ -275,6 +275,11 @@ genseg_status gsg_sampler_next(gsg_sampler *sampler, int64_t step, float *image,
     return GENSEG_OK;
 }
 
+int64_t gsg_sampler_case(gsg_sampler *sampler, int64_t step, int64_t n)
+{
+    return choose_case(sampler, step * sampler->options.batch + n);
+}
+
 typedef struct cut_job {
     const gsg_volume *volume;
     const int64_t *origin;

@@ -43,6 +43,9 @@ int64_t gsg_sampler_epoch_steps(const gsg_sampler *sampler);
 // edge is repeated, in image and label. Nothing is allocated.
 genseg_status gsg_sampler_next(gsg_sampler *sampler, int64_t step, float *image, int32_t *label, gsg_error *err);
 
+// Which case sample n of batch `step` is cut from.
+int64_t gsg_sampler_case(gsg_sampler *sampler, int64_t step, int64_t n);
+
 // Cuts a patch unchanged: voxel (0, 0, 0) of the patch is `origin` (may be
 // negative) of the volume; beyond the volume the edge is repeated. image is
 // (C, size), label (size); either may be NULL. For tiles in prediction.

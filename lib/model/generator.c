@@ -21,7 +21,7 @@ gsg_generator gsg_generator_default(int32_t spatial)
                            .levels = spatial == 2 ? 8 : 3,
                            .masks = 1,
                            .channels = 1,
-                           .width = spatial == 2 ? 32 : 16,
+                           .width = 16,
                            .candidates = GSG_MERGE_CANDIDATES,
                            .dropout = 0.5f};
 }

@@ -22,7 +22,7 @@ typedef struct gsg_generator {
                                              // inwards, then the decoder's from inside outwards
 } gsg_generator;
 
-// levels 8 and 3, width 32 and 16 in 2-D and 3-D, one mask and one image channel, no noise, three candidates, dropout 1/2
+// levels 8 and 3, width 16, one mask and one image channel, no noise, three candidates, dropout 1/2
 gsg_generator gsg_generator_default(int32_t spatial);
 // How often all sizes (D, H, W; D is 1 in 2-D) can be halved, up to 8 times.
 int32_t gsg_generator_depth(int32_t spatial, const int64_t size[3]);

@@ -312,6 +312,14 @@ void gsg_optimizer_update(gsg_optimizer *optimizer, int64_t index, float *param,
     gsg_parallel(optimizer->context, optimizer->counts[index], GRAIN, update_range, &p);
 }
 
+void gsg_optimizer_clear(gsg_optimizer *optimizer)
+{
+    for (int64_t i = 0; i < optimizer->parameters; i++)
+        for (int32_t slot = 0; slot < optimizer->slots; slot++)
+            memset(gsg_optimizer_slot(optimizer, i, slot), 0, (size_t)optimizer->counts[i] * sizeof(float));
+    optimizer->step = 0;
+}
+
 // direction[i] *= rate / (sqrt(second[i]) / root + eps); without second moments the rate alone.
 typedef struct preconditioner {
     float *direction;

@@ -53,6 +53,9 @@ void gsg_optimizer_update(gsg_optimizer *optimizer, int64_t index, float *param,
 // plain SGD that is the learning rate.
 void gsg_optimizer_precondition(gsg_optimizer *optimizer, int64_t index, float *direction);
 
+// Forgets all state and steps.
+void gsg_optimizer_clear(gsg_optimizer *optimizer);
+
 // State, for checkpoints: everything is in the slots, the step and the options.
 const gsg_optimizer_options *gsg_optimizer_settings(const gsg_optimizer *optimizer);
 int64_t gsg_optimizer_parameters(const gsg_optimizer *optimizer);

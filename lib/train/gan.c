@@ -180,6 +180,12 @@ void gsg_gan_set_poll(gsg_gan *gan, gsg_poll_fn poll, void *user)
     gsg_plan_set_poll(gan->judge, poll, user);
 }
 
+void gsg_gan_go_back(gsg_gan *gan, const gsg_params *weights)
+{
+    gsg_params_copy(gan->params, weights);
+    gsg_optimizer_clear(gan->optimizer);
+}
+
 // ---- a step
 
 static void copy_batch(gsg_gan *gan, gsg_value from, gsg_value to, int64_t channels)

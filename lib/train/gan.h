@@ -57,6 +57,8 @@ void gsg_gan_noise(uint64_t seed, int64_t step, float *noise, int64_t count);
 // first. NUMERIC where a loss is no longer finite, before the weights that it would have moved are touched.
 genseg_status gsg_gan_step(gsg_gan *gan, gsg_gan_stage stage, const gsg_run *run, int32_t resumed, double lr,
                            gsg_error *err);
+// Weights as they were, and an optimizer that has forgotten what came since.
+void gsg_gan_go_back(gsg_gan *gan, const gsg_params *weights);
 // Takes a weight of the generator or discriminator for the optimizer's, and logits not.
 int32_t gsg_gan_is_weight(const gsg_param *param);
 int32_t gsg_gan_is_generator(const gsg_param *param); // its weights, without logits

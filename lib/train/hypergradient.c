@@ -206,9 +206,10 @@ done:
 }
 
 // What the architecture does through the generator's newest step.
-static genseg_status probe_generator(gsg_multilevel *m, const gsg_run *run, gsg_error *err)
+static genseg_status probe_generator(gsg_multilevel *m, int64_t step, gsg_error *err)
 {
     genseg_status status = GENSEG_OK;
+    const gsg_run run = gsg_multilevel_gan_run(m, step);
     gsg_direction *q = m->q;
     gsg_direction_copy(q, m->u);
     gsg_direction_precondition(q, m->gan->optimizer);
@@ -216,10 +217,10 @@ static genseg_status probe_generator(gsg_multilevel *m, const gsg_run *run, gsg_
     gsg_gather_to to = {.direction = m->logits, .factor = -1 / (2 * eps), .add = 1};
     gsg_plan_set_sink(m->gan->generate, gsg_direction_gather, &to);
     gsg_direction_move(m->gan->params, m->gan_before, eps, q);
-    GSG_TRY(gsg_plan_run(m->gan->generate, run, err));
+    GSG_TRY(gsg_plan_run(m->gan->generate, &run, err));
     to.factor = 1 / (2 * eps);
     gsg_direction_move(m->gan->params, m->gan_before, -eps, q);
-    GSG_TRY(gsg_plan_run(m->gan->generate, run, err));
+    GSG_TRY(gsg_plan_run(m->gan->generate, &run, err));
 done:
     return status;
 }
@@ -242,7 +243,7 @@ static genseg_status differentiate(gsg_multilevel *m, int64_t step, gsg_error *e
     GSG_TRY(probe_segmenter(m, &run, err));
     GSG_TRY(pull_back(m, &run, err));
     if (gsg_multilevel_moves_generator(m, step))
-        GSG_TRY(probe_generator(m, &run, err));
+        GSG_TRY(probe_generator(m, step, err));
     hand_logits(m);
 done:
     return status;

@@ -85,6 +85,7 @@ struct gsg_multilevel {
     gsg_optimizer *feedback;    // of the generator's weights
     float *image_seed, *target_seed, *pairs_seed; // from the first of two probes
 
+    int64_t pretrained; // steps of level I before the first of the others
     int32_t stage, cut; // of the step in progress, see multilevel_step.c
     double validation_loss; // of the newest level III
     double v_norm, u_norm;
@@ -106,6 +107,8 @@ genseg_status gsg_multilevel_step(gsg_multilevel *multilevel, int64_t step, doub
 
 // Level III after level II's step `step`: the gradients of all levers, and u. Weights come back bit for bit.
 genseg_status gsg_hypergradient(gsg_multilevel *multilevel, int64_t step, gsg_error *err);
+// What a run of level I's plans carries in this step: numbers go on from pre-training.
+gsg_run gsg_multilevel_gan_run(const gsg_multilevel *multilevel, int64_t step);
 // Does this step end with level III, and begin with level I?
 int32_t gsg_multilevel_due(const gsg_multilevel *multilevel, int64_t step);
 int32_t gsg_multilevel_moves_generator(const gsg_multilevel *multilevel, int64_t step);

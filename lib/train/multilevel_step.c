@@ -33,17 +33,18 @@ int32_t gsg_multilevel_moves_generator(const gsg_multilevel *m, int64_t step)
     return every(step, m->options.gan_every);
 }
 
-static genseg_status feed_pair(gsg_multilevel *m, int64_t step, gsg_error *err)
+gsg_run gsg_multilevel_gan_run(const gsg_multilevel *m, int64_t step)
 {
-    return m->options.feed(GSG_FEED_PAIR, step, gsg_plan_data(m->gan->generate, m->gan->image),
-                           gsg_plan_data(m->gan->generate, m->gan->mask), NULL, m->options.feed_user, err);
+    return run_of(m, m->pretrained + step, 0);
 }
 
-static genseg_status step_gan(gsg_multilevel *m, int32_t stage, int64_t step, int32_t resumed, gsg_error *err)
+static genseg_status step_gan(gsg_multilevel *m, int32_t stage, int64_t number, int32_t resumed, gsg_error *err)
 {
-    const gsg_run run = run_of(m, step, 1);
+    const gsg_run run = run_of(m, number, 1);
     if (stage == GSG_GAN_GENERATE && !resumed) {
-        genseg_status status = feed_pair(m, step, err);
+        genseg_status status = m->options.feed(GSG_FEED_PAIR, number, gsg_plan_data(m->gan->generate, m->gan->image),
+                                               gsg_plan_data(m->gan->generate, m->gan->mask), NULL,
+                                               m->options.feed_user, err);
         if (status != GENSEG_OK)
             return status;
     }
@@ -164,6 +165,7 @@ genseg_status gsg_multilevel_pretrain(gsg_multilevel *m, int64_t step, gsg_error
         }
     }
     m->stage = 0;
+    m->pretrained = step + 1;
     return GENSEG_OK;
 }
 
@@ -181,7 +183,8 @@ static genseg_status run_stage(gsg_multilevel *m, int64_t step, double lr, doubl
     default:
         if (m->stage == GSG_GAN_GENERATE && !m->cut && gsg_multilevel_due(m, step))
             gsg_params_copy(m->gan_before, m->gan->params);
-        return gsg_multilevel_moves_generator(m, step) ? step_gan(m, m->stage, step, m->cut, err) : GENSEG_OK;
+        return gsg_multilevel_moves_generator(m, step) ? step_gan(m, m->stage, m->pretrained + step, m->cut, err)
+                                                       : GENSEG_OK;
     }
 }
 

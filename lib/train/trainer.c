@@ -20,7 +20,20 @@ void gsg_trainer_defaults(genseg_trainer_options *options)
                                         .weight_decay = 1e-5,
                                         .foreground = 1.0 / 3.0,
                                         .normalise = GSG_NORMALISE_PERCENTILE,
-                                        .augment = 1};
+                                        .augment = -1,
+                                        .method = "genseg",
+                                        .gan_loss = "vanilla",
+                                        .solver = "one-step",
+                                        .gan_every = 2,
+                                        .levers_every = 4,
+                                        .levers = GSG_LEVER_ALL,
+                                        .solver_terms = 3,
+                                        .gan_lr = 2e-4,
+                                        .l1 = 100,
+                                        .gamma = 1,
+                                        .appearance = 1,
+                                        .levers_lr = 1e-2,
+                                        .feedback_lr = 1e-5};
 }
 
 // ---- options
@@ -257,8 +270,9 @@ static genseg_status plan_memory(genseg_trainer *trainer, uint64_t before, gsg_e
     const uint64_t held = atomic_load(&context->memory);
     const uint64_t labels = (uint64_t)gsg_shape_count(patch) * sizeof(int32_t);
     // Either the last case is being read, or the network is at work: the first comes before the second's buffers.
-    const uint64_t work =
-        total.predictor + labels + gsg_sampler_bytes(context, &sampling, trainer->train.count, remembered);
+    const uint64_t work = total.predictor + labels +
+                          gsg_sampler_bytes(context, &sampling, trainer->train.count, remembered) +
+                          gsg_trainer_levels_bytes(trainer, remembered, total.remembered - remembered);
     const uint64_t read = total.raw + PERCENTILE_BYTES;
     const uint64_t small = SMALL_BYTES + (uint64_t)context->options.threads *
                                              (THREAD_BYTES + BLOCK_BYTES * (uint64_t)trainer->dataset->classes);
@@ -313,13 +327,17 @@ static genseg_status prepare(genseg_trainer *trainer, uint64_t before, gsg_error
         trainer->options.steps = DEFAULT_STEPS;
     if (trainer->options.seed == 0)
         trainer->options.seed = trainer->context->options.seed;
+    GSG_TRY(gsg_trainer_method_named(trainer, err));
     GSG_TRY(choose_network(trainer, err));
     GSG_TRY(choose_optimizer(trainer, err));
     GSG_TRY(plan_grid(trainer, err));
     trainer->validate_every = choose_interval(trainer);
     GSG_TRY(gsg_unet_new(trainer->context, &trainer->unet, trainer->options.seed, &trainer->params, err));
-    GSG_TRY(build_plan(trainer, err));
     GSG_TRY(gsg_problem_optimizer(trainer->params, NULL, &trainer->optimizer_options, &trainer->optimizer, err));
+    if (trainer->method <= GSG_METHOD_SEPARATE)
+        GSG_TRY(gsg_trainer_plan_levels(trainer, err));
+    else
+        GSG_TRY(build_plan(trainer, err));
     GSG_TRY(gsg_params_clone(trainer->params, &trainer->best, err));
     GSG_TRY(plan_memory(trainer, before, err));
 done:
@@ -346,6 +364,7 @@ genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, 
     }
     made->options.segmenter = gsg_segmenter_architecture(&made->unet);
     made->options.optimizer = made->options.schedule = NULL;
+    made->options.method = made->options.gan_loss = made->options.solver = NULL;
     *trainer = made;
     return GENSEG_OK;
 }
@@ -364,7 +383,13 @@ void gsg_trainer_free(genseg_trainer *trainer)
         return;
     genseg_context *context = trainer->context;
     gsg_predictor_free(trainer->predictor);
+    gsg_multilevel_free(trainer->multilevel);
+    gsg_params_free(trainer->gan_best);
     gsg_sampler_free(trainer->sampler);
+    gsg_sampler_free(trainer->pair_sampler);
+    gsg_sampler_free(trainer->mask_sampler);
+    gsg_sampler_free(trainer->validation_sampler);
+    gsg_free(context, trainer->pixels);
     gsg_plan_free(trainer->plan);
     gsg_optimizer_free(trainer->optimizer);
     gsg_params_free(trainer->params);

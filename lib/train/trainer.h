@@ -10,9 +10,18 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "predict/segmenter.h"
+#include "train/multilevel.h"
 
 // Overlap of tiles in validation: less than in prediction, since it is done often.
 #define GSG_TRAINER_OVERLAP 0.25
+
+typedef enum gsg_trainer_method {
+    GSG_METHOD_GENSEG = 1, // the order of the names in trainer_levels.c
+    GSG_METHOD_CONTINUED,
+    GSG_METHOD_SEPARATE,
+    GSG_METHOD_AUGMENT,
+    GSG_METHOD_PLAIN
+} gsg_trainer_method;
 
 // How far the step in progress is, should a cancel cut it.
 typedef enum gsg_trainer_phase {
@@ -43,8 +52,20 @@ struct genseg_trainer {
     gsg_optimizer_options optimizer_options;
     gsg_optimizer *optimizer;
     gsg_schedule schedule;
-    gsg_plan *plan;
+    gsg_plan *plan; // NULL where multilevel has its own
     gsg_value image, target, weights, loss_value; // of the plan; weights may be GSG_NONE
+
+    gsg_trainer_method method;
+    gsg_multilevel *multilevel; // NULL for real pairs alone
+    gsg_params *gan_best;       // generator and discriminator that go with `best`
+    gsg_sampler *pair_sampler, *mask_sampler, *validation_sampler;
+    float *pixels;       // of a batch whose masks alone are wanted
+    int64_t gan_step;    // of pre-training, made so far
+    double train_begin;  // clock at which this run's first step of the segmenter began
+    double step_loss;    // of the step in progress
+    double judge_mean;   // running mean of the discriminator's loss
+    int32_t judge_won;   // non-zero: has been told
+
     gsg_sampler *sampler;
     int32_t *labels; // of a batch
     float class_weights[GSG_DATASET_MAX_CLASSES];
@@ -69,6 +90,18 @@ void gsg_trainer_defaults(genseg_trainer_options *options);
 genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, const genseg_trainer_options *options,
                               genseg_trainer **trainer, gsg_error *err);
 void gsg_trainer_free(genseg_trainer *trainer); // NULL allowed
+
+// ---- the three levels (trainer_levels.c)
+genseg_status gsg_trainer_method_named(genseg_trainer *trainer, gsg_error *err);
+// Plans levels I to III; after the segmenter's parameters and optimizer are there.
+genseg_status gsg_trainer_plan_levels(genseg_trainer *trainer, gsg_error *err);
+// Samplers and buffers, once the cases are there; bytes that they take, for the forecast.
+genseg_status gsg_trainer_load_levels(genseg_trainer *trainer, gsg_error *err);
+uint64_t gsg_trainer_levels_bytes(const genseg_trainer *trainer, int64_t train_places, int64_t validation_places);
+// Trains the generator by itself; goes on where it was cancelled.
+genseg_status gsg_trainer_pretrain(genseg_trainer *trainer, gsg_error *err);
+// A step, as gsg_multilevel_step(); reports a discriminator that has won.
+genseg_status gsg_trainer_step_levels(genseg_trainer *trainer, double lr, double *loss, gsg_error *err);
 
 // How batches are drawn.
 gsg_sampler_options gsg_trainer_sampling(const genseg_trainer *trainer);

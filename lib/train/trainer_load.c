@@ -126,7 +126,9 @@ genseg_status gsg_trainer_load(genseg_trainer *trainer, gsg_error *err)
     GSG_TRY(load_cases(trainer, &trainer->validation, err));
     weigh_classes(trainer);
     GSG_TRY(make_buffers(trainer, err));
-    GSG_TRY(make_sampler(trainer, err));
+    if (trainer->multilevel)
+        GSG_TRY(gsg_trainer_load_levels(trainer, err));
+    GSG_TRY(make_sampler(trainer, err)); // last: with it, all is there
 done:
     return status;
 }

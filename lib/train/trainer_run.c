@@ -29,12 +29,10 @@ static genseg_status update(int32_t param, const float *gradient, void *user, gs
 void gsg_trainer_go_back(genseg_trainer *trainer)
 {
     gsg_params_copy(trainer->params, trainer->best); // the first weights until one is kept
-    for (int64_t i = 0; i < gsg_optimizer_parameters(trainer->optimizer); i++)
-        for (int32_t slot = 0; slot < gsg_optimizer_slots(trainer->optimizer); slot++)
-            memset(gsg_optimizer_slot(trainer->optimizer, i, slot), 0,
-                   (size_t)gsg_optimizer_count(trainer->optimizer, i) * sizeof(float));
-    gsg_optimizer_set_step(trainer->optimizer, 0); // Adam's means start from nothing again
+    gsg_optimizer_clear(trainer->optimizer); // means start from nothing again
     trainer->cut = GSG_TRAINER_BETWEEN;
+    if (trainer->multilevel)
+        gsg_gan_go_back(trainer->multilevel->gan, trainer->gan_best);
 }
 
 static void note_loss(genseg_trainer *trainer, double loss)
@@ -68,6 +66,16 @@ static genseg_status check_loss(genseg_trainer *trainer, double loss, double lr,
     return gsg_error_set(err, GENSEG_ERROR_NUMERIC,
                          "the loss is %s at step %lld: the learning rate (%g) may be too high",
                          isnan(loss) ? "NaN" : "infinite", (long long)trainer->step + 1, lr);
+}
+
+static genseg_status make_step_levels(genseg_trainer *trainer, double lr, gsg_error *err)
+{
+    genseg_status status = gsg_trainer_step_levels(trainer, lr, &trainer->step_loss, err);
+    if (status == GENSEG_OK) {
+        note_loss(trainer, trainer->step_loss);
+        trainer->step++;
+    }
+    return status;
 }
 
 // A step that a cancel has cut goes on at the node where it stopped: neither running statistics nor weights
@@ -105,8 +113,9 @@ static int64_t expected_steps(const genseg_trainer *trainer, int64_t first)
 {
     const genseg_trainer_options *options = &trainer->options;
     int64_t total = options->steps;
-    if (options->seconds > 0) {
-        const double part = (gsg_clock() - trainer->progress->begin) / options->seconds;
+    if (options->seconds > 0) { // what loading and the generator took beforehand doesn't come again
+        const double begin = trainer->train_begin, end = trainer->progress->begin + options->seconds;
+        const double part = (gsg_clock() - begin) / fmax(end - begin, 1e-3);
         const double estimate =
             part > 0 && trainer->step > first ? (double)first + (double)(trainer->step - first) / part : 0;
         if (total == 0 || (estimate > 0 && estimate < (double)total))
@@ -131,6 +140,8 @@ static genseg_status loop(genseg_trainer *trainer, gsg_error *err)
     gsg_progress *progress = trainer->progress;
     const int64_t first = trainer->step;
     GSG_TRY(gsg_trainer_load(trainer, err));
+    GSG_TRY(gsg_trainer_pretrain(trainer, err));
+    trainer->train_begin = gsg_clock();
     gsg_progress_phase(progress, GENSEG_PHASE_TRAIN, trainer->step, trainer->options.steps);
     for (;;) {
         // Asked before the step, not after it, so that a validation that was cut is made up for.
@@ -141,7 +152,8 @@ static genseg_status loop(genseg_trainer *trainer, gsg_error *err)
         if (gsg_trainer_cancelled(trainer))
             GSG_TRY(gsg_error_set(err, GENSEG_ERROR_CANCELLED, "cancelled at step %lld", (long long)trainer->step));
         const int64_t total = expected_steps(trainer, first);
-        GSG_TRY(make_step(trainer, gsg_schedule_lr(&trainer->schedule, trainer->step, total), err));
+        const double lr = gsg_schedule_lr(&trainer->schedule, trainer->step, total);
+        GSG_TRY(trainer->multilevel ? make_step_levels(trainer, lr, err) : make_step(trainer, lr, err));
         progress->state.done = trainer->step;
     }
     if (trainer->validated != trainer->step)
@@ -160,8 +172,12 @@ genseg_status gsg_trainer_run(genseg_trainer *trainer, genseg_progress_fn report
     progress.state.validation_dice = trainer->dice;
     progress.state.best_dice = trainer->best_dice;
     trainer->progress = &progress;
-    gsg_plan_set_sink(trainer->plan, update, trainer);
-    gsg_plan_set_poll(trainer->plan, poll, trainer);
+    if (trainer->multilevel) {
+        gsg_multilevel_set_poll(trainer->multilevel, poll, trainer);
+    } else {
+        gsg_plan_set_sink(trainer->plan, update, trainer);
+        gsg_plan_set_poll(trainer->plan, poll, trainer);
+    }
     genseg_status status = loop(trainer, err);
     trainer->progress = NULL;
     if (status == GENSEG_ERROR_CANCELLED) {

@@ -51,6 +51,8 @@ done:
 static genseg_status check_weights(genseg_trainer *trainer, gsg_error *err)
 {
     const gsg_param *broken = gsg_params_broken(trainer->params);
+    if (!broken && trainer->multilevel)
+        broken = gsg_params_broken(trainer->multilevel->gan->params);
     if (!broken)
         return GENSEG_OK;
     gsg_trainer_go_back(trainer);
@@ -66,6 +68,8 @@ genseg_status gsg_trainer_keep(genseg_trainer *trainer, gsg_error *err)
     if (status != GENSEG_OK)
         return status;
     gsg_params_copy(trainer->best, trainer->params);
+    if (trainer->multilevel)
+        gsg_params_copy(trainer->gan_best, trainer->multilevel->gan->params);
     trainer->best_step = trainer->step;
     return GENSEG_OK;
 }

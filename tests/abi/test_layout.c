@@ -144,7 +144,7 @@ AT(genseg_evaluation, classes, 64);
 AT(genseg_evaluation, reserved, 68);
 AT(genseg_evaluation, seconds, 72);
 
-SIZE(genseg_trainer_options, 168);
+SIZE(genseg_trainer_options, 304);
 AT(genseg_trainer_options, struct_size, 0);
 AT(genseg_trainer_options, segmenter, 8);
 AT(genseg_trainer_options, optimizer, 16);
@@ -166,6 +166,33 @@ AT(genseg_trainer_options, class_weights, 140);
 AT(genseg_trainer_options, validate_every, 144);
 AT(genseg_trainer_options, patience, 152);
 AT(genseg_trainer_options, seed, 160);
+AT(genseg_trainer_options, method, 168);
+AT(genseg_trainer_options, gan_loss, 176);
+AT(genseg_trainer_options, solver, 184);
+AT(genseg_trainer_options, gan_steps, 192);
+AT(genseg_trainer_options, gan_every, 200);
+AT(genseg_trainer_options, levers_every, 208);
+AT(genseg_trainer_options, generator_width, 216);
+AT(genseg_trainer_options, generator_levels, 224);
+AT(genseg_trainer_options, discriminator_width, 232);
+AT(genseg_trainer_options, candidates, 240);
+AT(genseg_trainer_options, noise, 244);
+AT(genseg_trainer_options, levers, 248);
+AT(genseg_trainer_options, solver_terms, 252);
+AT(genseg_trainer_options, gan_lr, 256);
+AT(genseg_trainer_options, l1, 264);
+AT(genseg_trainer_options, gamma, 272);
+AT(genseg_trainer_options, appearance, 280);
+AT(genseg_trainer_options, levers_lr, 288);
+AT(genseg_trainer_options, feedback_lr, 296);
+
+SIZE(genseg_lever, 40);
+AT(genseg_lever, struct_size, 0);
+AT(genseg_lever, name, 8);
+AT(genseg_lever, group, 16);
+AT(genseg_lever, count, 20);
+AT(genseg_lever, value, 24);
+AT(genseg_lever, gradient, 32);
 
 #endif
 

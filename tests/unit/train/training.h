@@ -78,6 +78,7 @@ GSG_UNUSED static genseg_trainer_options options_of(int32_t ndim, int64_t steps)
 {
     genseg_trainer_options options;
     gsg_trainer_defaults(&options);
+    options.method = "augment";
     options.width = 4;
     options.steps = steps;
     options.lr = 5e-3;
