@@ -27,7 +27,7 @@
 #ifndef GENSEG_TRAINER_H
 #define GENSEG_TRAINER_H
 
-#include "genseg/segmenter.h"
+#include "genseg/generator.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -172,6 +172,16 @@ GENSEG_API void genseg_trainer_cancel(genseg_trainer *trainer);
  * @since 0.1
  */
 GENSEG_API genseg_status genseg_trainer_segmenter(const genseg_trainer *trainer, genseg_segmenter **segmenter,
+                                                  genseg_error *err);
+
+/**
+ * A copy of the generator that goes with genseg_trainer_segmenter().
+ * @param[out] generator owned by the caller, see genseg_generator_free()
+ * @return STATE (nothing trained yet, or a method without a generator), NOMEM
+ * @threads exclusive
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_trainer_generator(const genseg_trainer *trainer, genseg_generator **generator,
                                                   genseg_error *err);
 
 /** What level III controls, see genseg_trainer_lever(). Names are borrowed from the trainer. */
