@@ -312,6 +312,22 @@ void gsg_optimizer_update(gsg_optimizer *optimizer, int64_t index, float *param,
     gsg_parallel(optimizer->context, optimizer->counts[index], GRAIN, update_range, &p);
 }
 
+genseg_status gsg_optimizer_clone(const gsg_optimizer *optimizer, gsg_optimizer **clone, gsg_error *err)
+{
+    genseg_status status = gsg_optimizer_new(optimizer->context, &optimizer->options, optimizer->parameters,
+                                             optimizer->counts, clone, err);
+    if (status == GENSEG_OK)
+        gsg_optimizer_copy(*clone, optimizer);
+    return status;
+}
+
+void gsg_optimizer_copy(gsg_optimizer *dst, const gsg_optimizer *src)
+{
+    memcpy(dst->state, src->state, gsg_optimizer_bytes(&src->options, src->parameters, src->counts));
+    dst->step = src->step;
+    dst->lr = src->lr;
+}
+
 void gsg_optimizer_clear(gsg_optimizer *optimizer)
 {
     for (int64_t i = 0; i < optimizer->parameters; i++)

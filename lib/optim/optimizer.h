@@ -53,6 +53,9 @@ void gsg_optimizer_update(gsg_optimizer *optimizer, int64_t index, float *param,
 // plain SGD that is the learning rate.
 void gsg_optimizer_precondition(gsg_optimizer *optimizer, int64_t index, float *direction);
 
+// Another one with the same options and state; and state from one like it.
+genseg_status gsg_optimizer_clone(const gsg_optimizer *optimizer, gsg_optimizer **clone, gsg_error *err);
+void gsg_optimizer_copy(gsg_optimizer *dst, const gsg_optimizer *src);
 // Forgets all state and steps.
 void gsg_optimizer_clear(gsg_optimizer *optimizer);
 

@@ -86,6 +86,7 @@ struct gsg_multilevel {
     float *image_seed, *target_seed, *pairs_seed; // from the first of two probes
 
     int64_t pretrained; // steps of level I before the first of the others
+    int32_t watching;   // non-zero: level III looks and does not move anything
     int32_t stage, cut; // of the step in progress, see multilevel_step.c
     double validation_loss; // of the newest level III
     double v_norm, u_norm;

@@ -145,7 +145,7 @@ static genseg_status move_levers(gsg_multilevel *m, int64_t step, gsg_error *err
         status = synthesise(m, step, 0, err);
     if (status == GENSEG_OK)
         status = gsg_hypergradient(m, step, err);
-    if (status != GENSEG_OK)
+    if (status != GENSEG_OK || m->watching)
         return status;
     gsg_levers_update(m->levers, m->options.levers, m->options.levers_lr);
     if (m->options.levers & GSG_LEVER_GENERATOR)

@@ -1,6 +1,7 @@
 // The hypergradient against brute force: move a lever, make the step again from the same weights, look at the
 // validation loss.
 #include "levels.h"
+#include "train/audit.h"
 
 static genseg_context *context_new(void)
 {
@@ -12,70 +13,39 @@ static genseg_context *context_new(void)
 
 #define SEGMENTER_LR 0.5
 #define INNERMOST 3 // level of the generator
-#define MOST 64     // levers, and values of one
-
-// The validation loss after step 0 from the first weights. Levers don't move.
-static double look_ahead(levels *l)
-{
-    double loss;
-    gsg_params_copy(l->segmenter, l->segmenter_first);
-    // Logits are levers: they stay as they are.
-    for (int32_t i = 0; i < l->gan_first->count; i++)
-        if (!gsg_nn_is_architecture(&l->gan_first->items[i]))
-            memcpy(l->m->gan->params->items[i].data, l->gan_first->items[i].data,
-                   (size_t)l->gan_first->items[i].layout.count * sizeof(float));
-    OK(gsg_multilevel_step(l->m, 0, SEGMENTER_LR, &loss, err));
-    return l->m->validation_loss;
-}
+#define MOST 64 // values of a group
 
 typedef struct agreement {
-    double dot, ours, brute; // inner products
+    double dot, ours, brute, apart; // inner products; squared distance
     int64_t signs, count;
+    double *gradients; // instead of the entries' own, in their order; NULL: those
 } agreement;
 
-static void compare_lever(levels *l, gsg_lever *lever, float *ours, double delta, agreement *a)
+static int32_t compare_entry(const gsg_audit_entry *entry, void *user)
 {
-    double brute[MOST];
-    ck_assert_int_le(lever->count, MOST);
-    for (int64_t k = 0; k < lever->count; k++) {
-        const float value = lever->value[k];
-        lever->value[k] = value + (float)delta;
-        const double plus = look_ahead(l);
-        lever->value[k] = value - (float)delta;
-        const double minus = look_ahead(l);
-        lever->value[k] = value;
-        brute[k] = (plus - minus) / (2 * delta);
-        a->dot += brute[k] * ours[k];
-        a->ours += (double)ours[k] * ours[k];
-        a->brute += brute[k] * brute[k];
-        if (brute[k] == 0 && ours[k] == 0) // what no draw of this batch uses
-            continue;
-        a->count++;
-        a->signs += brute[k] * ours[k] > 0;
-    }
+    agreement *a = user;
+    const double ours = a->gradients ? *a->gradients++ : entry->gradient;
+    a->apart += (entry->brute - ours) * (entry->brute - ours);
+    a->ours += ours * ours;
+    a->brute += entry->brute * entry->brute;
+    if (entry->brute == 0 && ours == 0) // what no draw of this batch uses
+        return 0;
+    a->count++;
+    a->signs += entry->brute * ours > 0;
+    return 0;
 }
 
-// Relative error of all gradients of a group as one vector.
+// Of all gradients of a group as one vector.
 static double error_of(const agreement *a)
 {
-    return sqrt(fmax(a->brute - 2 * a->dot + a->ours, 0) / a->brute);
+    return sqrt(a->apart / a->brute);
 }
 
-static void keep_gradients(const levels *l, float kept[MOST][MOST])
+static agreement compare(levels *l, int32_t group, double delta, double *gradients)
 {
-    const gsg_levers *levers = l->m->levers;
-    ck_assert_int_le(levers->count, MOST);
-    for (int32_t i = 0; i < levers->count; i++)
-        memcpy(kept[i], levers->items[i].gradient, (size_t)levers->items[i].count * sizeof(float));
-}
-
-static agreement compare(levels *l, float gradients[MOST][MOST], int32_t group, double delta)
-{
-    agreement a = {0};
-    gsg_levers *levers = l->m->levers;
-    for (int32_t i = 0; i < levers->count; i++)
-        if (levers->items[i].group == group)
-            compare_lever(l, &levers->items[i], gradients[i], delta, &a);
+    agreement a = {.gradients = gradients};
+    const gsg_audit_options options = {.groups = group, .delta = delta, .report = compare_entry, .user = &a};
+    OK(gsg_audit(l->m, 0, SEGMENTER_LR, &options, err));
     return a;
 }
 
@@ -107,6 +77,7 @@ static void open_levels(levels *l, const gsg_multilevel_options *o)
 {
     OK(levels_build(context_new(), o, GSG_OPTIMIZER_SGD, l, err));
     levels_smooth(l, INNERMOST);
+    gsg_params_copy(l->m->gan->params, l->gan_first);
 }
 
 static void close_levels(levels *l)
@@ -120,14 +91,11 @@ static void close_levels(levels *l)
 static void check_groups(const gsg_multilevel_options *o, int32_t wanted)
 {
     levels l;
-    static float ours[MOST][MOST];
     open_levels(&l, o);
-    look_ahead(&l);
-    keep_gradients(&l, ours);
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
         if (!(groups[g].group & wanted))
             continue;
-        const agreement a = compare(&l, ours, groups[g].group, groups[g].delta);
+        const agreement a = compare(&l, groups[g].group, groups[g].delta, NULL);
         const double error = error_of(&a);
         printf("# %s: relative error %.4f, %d of %d signs, norm %g\n", groups[g].name, error, (int)a.signs,
                (int)a.count, sqrt(a.ours));
@@ -166,35 +134,86 @@ START_TEST(test_volumes)
 }
 END_TEST
 
+static void keep_gradients(const levels *l, int32_t group, double *kept)
+{
+    const gsg_levers *levers = l->m->levers;
+    int64_t count = 0;
+    for (int32_t i = 0; i < levers->count; i++)
+        for (int64_t k = 0; levers->items[i].group == group && k < levers->items[i].count; k++) {
+            ck_assert_int_lt(count, MOST);
+            kept[count++] = levers->items[i].gradient[k];
+        }
+}
+
 // What is compared above notices each link of the chain: with one cut, the comparison fails.
 START_TEST(test_cut_links)
 {
     levels l;
-    static float ours[MOST][MOST];
+    double ours[MOST], loss;
     const gsg_multilevel_options o = watch_only(2, 1, 0);
     open_levels(&l, &o);
     // The generator's step left out, as if G' were G.
     l.m->options.gan_every = 0;
-    look_ahead(&l);
-    keep_gradients(&l, ours);
+    OK(gsg_multilevel_step(l.m, 0, SEGMENTER_LR, &loss, err));
+    keep_gradients(&l, GSG_LEVER_ARCHITECTURE, ours);
     l.m->options.gan_every = 1;
-    agreement a = compare(&l, ours, GSG_LEVER_ARCHITECTURE, 0.03);
+    gsg_params_copy(l.segmenter, l.segmenter_first);
+    gsg_params_copy(l.m->gan->params, l.gan_first);
+    agreement a = compare(&l, GSG_LEVER_ARCHITECTURE, 0.03, ours);
     ck_assert_msg(error_of(&a) > 0.05, "frozen generator: %g", error_of(&a));
     // The image detached: targets alone carry the gradient.
-    look_ahead(&l);
     gsg_synthesis *s = l.m->synthesis;
+    OK(gsg_multilevel_step(l.m, 0, SEGMENTER_LR, &loss, err));
     memset(gsg_plan_data(s->plan, s->image_seed), 0,
            (size_t)gsg_shape_count(gsg_gan_shape(&o.gan, 1)) * sizeof(float));
     const gsg_run run = {.seed = o.seed};
     gsg_plan_set_sink(s->plan, NULL, NULL);
     OK(gsg_plan_run(s->plan, &run, err));
-    keep_gradients(&l, ours);
-    for (int32_t i = 0; i < l.m->levers->count; i++)
-        if (l.m->levers->items[i].group == GSG_LEVER_WARP)
-            memcpy(ours[i], gsg_plan_data(s->plan, s->warp_gradient), GSG_DEFORM_MAGNITUDES * sizeof(float));
-    a = compare(&l, ours, GSG_LEVER_WARP, 0.002);
+    for (int k = 0; k < GSG_DEFORM_MAGNITUDES; k++)
+        ours[k] = gsg_plan_data(s->plan, s->warp_gradient)[k];
+    gsg_params_copy(l.segmenter, l.segmenter_first);
+    gsg_params_copy(l.m->gan->params, l.gan_first);
+    a = compare(&l, GSG_LEVER_WARP, 0.002, ours);
     ck_assert_msg(error_of(&a) > 0.05, "detached image: %g", error_of(&a));
     close_levels(&l);
+}
+END_TEST
+
+// An audit leaves no trace, is cut by its host, and has nothing to say where level III isn't due.
+static int32_t refuse(const gsg_audit_entry *entry, void *user)
+{
+    return 1;
+}
+
+START_TEST(test_audit_leaves_no_trace)
+{
+    levels l, alone;
+    double loss, other;
+    gsg_multilevel_options o = levels_options(2, 1, &data);
+    data.beyond = 0;
+    o.levers_every = 2;
+    OK(levels_build(context_new(), &o, GSG_OPTIMIZER_ADAM, &l, err));
+    OK(levels_build(context_new(), &o, GSG_OPTIMIZER_ADAM, &alone, err));
+    agreement a = {0};
+    gsg_audit_options options = {.groups = GSG_LEVER_GAMMA, .delta = 0.1, .report = compare_entry, .user = &a};
+    for (int64_t step = 0; step < 3; step++) {
+        gsg_error reason;
+        if (step == 2) {
+            OK(gsg_audit(l.m, step, 1e-3, &options, err));
+            options.report = refuse;
+            ck_assert_int_eq(gsg_audit(l.m, step, 1e-3, &options, &reason), GENSEG_ERROR_CANCELLED);
+        } else if (step == 1) {
+            ck_assert_int_eq(gsg_audit(l.m, step, 1e-3, &options, &reason), GENSEG_ERROR_STATE);
+        }
+        OK(gsg_multilevel_step(l.m, step, 1e-3, &loss, err));
+        OK(gsg_multilevel_step(alone.m, step, 1e-3, &other, err));
+        ck_assert(loss == other);
+    }
+    ck_assert_int_eq(a.count, 1);
+    ck_assert(levels_same(l.segmenter, alone.segmenter) && levels_same(l.m->gan->params, alone.m->gan->params));
+    ck_assert(*l.m->gamma->value == *alone.m->gamma->value && l.m->updates == alone.m->updates);
+    close_levels(&l);
+    close_levels(&alone);
 }
 END_TEST
 
@@ -230,10 +249,10 @@ START_TEST(test_restored)
 }
 END_TEST
 
-// Equal numbers of terms agree where both are one: a series of no further terms is the one step.
+// A series of no further terms is the one step.
 START_TEST(test_solvers)
 {
-    static float one[MOST][MOST], none[MOST][MOST], some[MOST][MOST];
+    double found[3][MOST] = {{0}}, loss;
     static const int32_t solvers[] = {GSG_SOLVER_ONE_STEP, GSG_SOLVER_NEUMANN, GSG_SOLVER_NEUMANN};
     for (int i = 0; i < 3; i++) {
         levels l;
@@ -241,12 +260,12 @@ START_TEST(test_solvers)
         o.solver = solvers[i];
         o.terms = i == 1 ? 0 : 2;
         open_levels(&l, &o);
-        look_ahead(&l);
-        keep_gradients(&l, i == 0 ? one : i == 1 ? none : some);
+        OK(gsg_multilevel_step(l.m, 0, SEGMENTER_LR, &loss, err));
+        keep_gradients(&l, GSG_LEVER_ARCHITECTURE, found[i]);
         close_levels(&l);
     }
-    ck_assert_int_eq(memcmp(one, none, sizeof one), 0);
-    ck_assert_int_ne(memcmp(one, some, sizeof one), 0);
+    ck_assert_mem_eq(found[0], found[1], sizeof found[0]);
+    ck_assert_mem_ne(found[0], found[2], sizeof found[0]);
 }
 END_TEST
 
@@ -328,6 +347,7 @@ int main(void)
     tcase_add_test(tests, test_three_classes);
     tcase_add_test(tests, test_volumes);
     tcase_add_test(tests, test_cut_links);
+    tcase_add_test(tests, test_audit_leaves_no_trace);
     tcase_add_test(tests, test_restored);
     tcase_add_test(tests, test_solvers);
     tcase_add_test(tests, test_memory_fails);
