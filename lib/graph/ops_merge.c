@@ -1,7 +1,7 @@
-// Merged kernels as a graph operation (kernel/merge.h). The merged weights are as large as the largest candidate and are
-// read twice, forward and by the gradient of the source. They are made again for the second reading rather than kept:
-// a deep generator's would be hundreds of megabytes alive at the same time, and one pass over the candidates is a few
-// percent of the convolution.
+// Merged kernels as a graph operation (kernel/merge.h). The merged weights are as large as the largest candidate and
+// are read twice, forward and by the gradient of the source. They are made again for the second reading rather than
+// kept: a deep generator's would be hundreds of megabytes alive at the same time, and one pass over the candidates is a
+// few percent of a step.
 #include "graph/node.h"
 
 static const gsg_weights *layout_of(const gsg_graph *graph, gsg_value weights)

@@ -147,9 +147,9 @@ static genseg_status make_primitive(gsg_engine *engine, gsg_onednn_problem *q, g
     return gsg_onednn_conv_new(engine, q, made, err);
 }
 
-// oneDNN's kernels in blocks (2.6 with AVX-512; PyTorch 2.13 shows the same of a 3.x) get backward weights in 3-D wrong, and
-// write beyond them, where a kernel of depth 8 is never whole inside the source: at depths of 6 and 8 with padding 3.
-// Kernels up to 6 were tried at all depths and are right.
+// oneDNN's kernels in blocks (AVX-512; 2.6, and 3.12 within PyTorch) get backward weights in 3-D wrong, and write
+// beyond them, where a kernel of depth 8 is never whole inside the source: at depths of 6 and 8 with stride 2 and
+// padding 3. Kernels of 4 and 6 were tried at depths of 2 to 20 and are right.
 static bool depth_breaks_blocks(const gsg_conv *conv, const gsg_onednn_problem *q)
 {
     if (q->direction != GSG_BACKWARD_WEIGHTS || q->spatial != 3 || conv->kernel[0] <= 6)

@@ -10,8 +10,8 @@
 
 #define GSG_MERGE_CANDIDATES 3 // at most
 
-// Layouts of 1 to GSG_MERGE_CANDIDATES candidates in ascending size, equal but for the taps; sizes differ by even numbers.
-// SHAPE or INTERNAL where they are not.
+// Layouts of 1 to GSG_MERGE_CANDIDATES candidates in ascending size, equal but for the taps; sizes differ by even
+// numbers. SHAPE or INTERNAL where they are not.
 genseg_status gsg_merge_check(int32_t count, const gsg_weights *const *candidates, gsg_error *err);
 // args: logits (vector of `count`), K_0 .. K_{count-1}, dst (the layout of the last)
 genseg_status gsg_merge_forward_new(gsg_engine *engine, int32_t count, const gsg_weights *const *candidates,

@@ -1,8 +1,8 @@
 // The generator: one builder in 2-D and 3-D, and what is left of it after the search.
 //
-// pix2pix activates a value where it is read: leaky ReLU before a level of the encoder, ReLU over the whole concatenation
-// before one of the decoder. Here it is activated where it is made, fused with batch norm. The numbers are the same: ReLU
-// of leaky ReLU is ReLU, and dropout's factors are not negative, so that ReLU may come before it.
+// pix2pix activates a value where it is read: leaky ReLU before a level of the encoder, ReLU over the whole
+// concatenation before one of the decoder. Here it is activated where it is made, fused with batch norm. The numbers are
+// the same: ReLU of leaky ReLU is ReLU, and dropout's factors are not negative, so that ReLU may come before it.
 //
 // Batch norm never sees a single value: levels that halve down to 1 are normalised at 2 and more along each axis only,
 // the innermost one not at all.
@@ -49,8 +49,8 @@ static genseg_status check_generator(const gsg_generator *g, gsg_error *err)
         g->noise < 0 || g->channels < 1 || g->width < 1 || g->candidates < 1 || g->candidates > GSG_MERGE_CANDIDATES ||
         !(g->dropout >= 0 && g->dropout < 1))
         return gsg_error_set(err, GENSEG_ERROR_INVALID,
-                             "generator in %d-D of %d levels, width %lld, %lld mask, %lld noise and %lld image channels, "
-                             "%d candidates, dropout %g",
+                             "generator in %d-D of %d levels, width %lld, %lld mask, %lld noise and %lld image "
+                             "channels, %d candidates, dropout %g",
                              g->spatial, g->levels, (long long)g->width, (long long)g->masks, (long long)g->noise,
                              (long long)g->channels, g->candidates, (double)g->dropout);
     return GENSEG_OK;
@@ -68,7 +68,8 @@ static genseg_status check(const gsg_generator *g, gsg_shape mask, gsg_shape noi
     gsg_shape expected = mask;
     expected.dims[1] = g->noise;
     if (g->noise > 0 ? !gsg_shape_equal(noise, expected) : noise.ndim > 0)
-        return gsg_error_set(err, GENSEG_ERROR_SHAPE, "noise %s for a generator that takes %lld channels beside mask %s",
+        return gsg_error_set(err, GENSEG_ERROR_SHAPE,
+                             "noise %s for a generator that takes %lld channels beside mask %s",
                              noise.ndim > 0 ? gsg_shape_text(noise, b) : "(none)", (long long)g->noise,
                              gsg_shape_text(mask, a));
     for (int32_t i = 2; i < mask.ndim; i++)
@@ -128,7 +129,8 @@ static gsg_value decode(gsg_graph *graph, const gsg_generator *g, int32_t level,
     if (level == 1)
         return gsg_op_activation(graph, gsg_nn_cell(graph, name, x, g->channels, &cell, 1), GSG_ACT_TANH, 0.0f);
     gsg_value y = gsg_nn_cell_norm(graph, name, x, channels_of(g, level - 1), &cell, 0.0f, mode);
-    if ((mode == GSG_MODE_TRAIN || mode == GSG_MODE_PROBE) && g->dropout > 0 && level < g->levels && level >= g->levels - DROPPING)
+    const bool drops = (mode == GSG_MODE_TRAIN || mode == GSG_MODE_PROBE) && g->dropout > 0;
+    if (drops && level < g->levels && level >= g->levels - DROPPING)
         y = gsg_op_dropout(graph, y, g->dropout);
     return gsg_op_concat(graph, gsg_op_activation(graph, skip, GSG_ACT_RELU, 0.0f), y);
 }

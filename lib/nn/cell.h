@@ -12,8 +12,8 @@ typedef struct gsg_cell {
     int32_t fixed;      // 0: searchable; else the cell is a plain convolution of this kernel
 } gsg_cell;
 
-// Parameters: "NAME.k4.weight", "NAME.k6.weight", "NAME.k8.weight" and the logits "NAME.alpha" (zero at first; none where
-// there is one candidate), or "NAME.weight" where `fixed`; "NAME.bias" with `bias`.
+// Parameters: "NAME.k4.weight", "NAME.k6.weight", "NAME.k8.weight" and the logits "NAME.alpha" (zero at first; none
+// where there is one candidate), or "NAME.weight" where `fixed`; "NAME.bias" with `bias`.
 gsg_value gsg_nn_cell(gsg_graph *graph, const char *name, gsg_value x, int64_t channels, const gsg_cell *cell,
                       int32_t bias);
 // The same without bias, then batch norm ("NAME.norm.weight" and the rest) and leaky ReLU with `slope`.

@@ -2,7 +2,7 @@
 """Writes cell.json and generator.json: outputs and gradients of searchable cells and of the generator in PyTorch (2.13,
 CPU) for tests/unit/nn/test_cell.c and tests/unit/model/test_generator.c. Inputs and weights follow from hashed.py.
 
-In double: one gradient of a 3-D kernel of 8 (2 channels to 8) is wrong by a factor of 1e4 in its float convolutions."""
+In double: float convolutions go to oneDNN, whose gradients of 3-D kernels of 8 are wrong for shallow volumes."""
 import json, sys
 import numpy as np
 import torch

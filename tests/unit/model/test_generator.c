@@ -137,8 +137,8 @@ static void fill_hashed(gsg_plan *plan, gsg_value value, uint64_t stream, gsg_sh
         gsg_plan_data(plan, value)[i] = hashed(stream, (uint64_t)i);
 }
 
-// With gradients of L1 to a target, or of the product with it in a probe (no kinks for differences), or the image alone at
-// inference.
+// With gradients of L1 to a target, or of the product with it in a probe (no kinks for differences), or the image alone
+// at inference.
 static network network_of(fixture *f, gsg_mode mode, int32_t keep_all)
 {
     gsg_error err = {0};
@@ -405,8 +405,9 @@ START_TEST(what_remains_after_the_search)
     add_stranger(&f);
     const int64_t count = gsg_shape_count(f.image);
     plain = f;
-    ck_assert_msg(gsg_generator_discretise(&g, f.params, GSG_DISCRETISE_MERGED, &plain.generator, &plain.params, &err) ==
-                      GENSEG_OK, "%s", err.message);
+    genseg_status status =
+        gsg_generator_discretise(&g, f.params, GSG_DISCRETISE_MERGED, &plain.generator, &plain.params, &err);
+    ck_assert_msg(status == GENSEG_OK, "%s", err.message);
     for (int32_t i = 0; i < 2 * g.levels; i++)
         ck_assert_int_eq(plain.generator.fixed[i], i == 1 ? 6 : 8);
     for (int32_t i = 0; i < plain.params->count; i++) {

@@ -369,7 +369,8 @@ START_TEST(merge_checks_its_sources)
         gsg_value x = gsg_op_input(graph, "x", gsg_shape_make(4, (int64_t[]){1, 5, 8, 8}));
         gsg_conv small = gsg_nn_square(2, 4, 2, 1, 0), large = gsg_nn_square(2, 6, 2, 2, 0);
         gsg_value logits = gsg_nn_param(graph, "c", "alpha", GSG_PARAM_VECTOR, gsg_shape_make(1, (int64_t[]){2}));
-        gsg_value kernels[2] = {gsg_nn_weight(graph, "c", "a", x, 5, &small), gsg_nn_weight(graph, "c", "b", x, 5, &large)};
+        gsg_value kernels[2] = {gsg_nn_weight(graph, "c", "a", x, 5, &small),
+                                gsg_nn_weight(graph, "c", "b", x, 5, &large)};
         gsg_value swapped[2] = {kernels[1], kernels[0]}, wrong[2] = {kernels[0], x};
         ck_assert_int_eq(gsg_op_merge(graph, which == 0 ? x : logits,
                                       which == 1 ? swapped : which == 2 ? wrong : kernels, which == 3 ? 1 : 2),
