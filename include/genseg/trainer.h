@@ -82,7 +82,7 @@ typedef struct genseg_trainer_options {
     const char *method;
     const char *gan_loss;       /**< "vanilla" (default), "lsgan" or "wgan" (with gradient penalty) */
     const char *solver;         /**< of level III: "one-step" (default), "neumann" or "cg" */
-    int64_t gan_steps;          /**< steps of the generator beforehand; 0: chosen from `steps`, or a third of `seconds` */
+    int64_t gan_steps;          /**< steps of the generator beforehand; 0: as `steps`, at most 4000, or a third of `seconds` */
     int64_t gan_every;          /**< segmenter steps between the generator's; default 2 */
     int64_t levers_every;       /**< segmenter steps between updates of level III; default 4 */
     int64_t generator_width;    /**< channels after the first halving; 0: 16 */

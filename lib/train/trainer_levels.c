@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 #include "train/trainer.h"
 
+#define MOST_GAN_STEPS 4000 // that are chosen, not asked for
 #define MEMORY_OF_JUDGE 0.98
 // A discriminator that has won: its loss stays below these.
 #define WON_VANILLA 0.01
@@ -230,7 +231,7 @@ genseg_status gsg_trainer_plan_levels(genseg_trainer *trainer, gsg_error *err)
         gsg_log(trainer->context, GENSEG_LOG_WARNING,
                 "without validation cases nothing guides the generator: this is method continued");
     if (o->gan_steps == 0 && o->steps > 0)
-        o->gan_steps = o->steps;
+        o->gan_steps = o->steps < MOST_GAN_STEPS ? o->steps : MOST_GAN_STEPS;
     GSG_TRY(gsg_multilevel_new(trainer->context, &m, trainer->params, trainer->optimizer, &trainer->multilevel, err));
     GSG_TRY(gsg_params_clone(trainer->multilevel->gan->params, &trainer->gan_best, err));
 done:

@@ -31,6 +31,7 @@ static genseg_trainer_options tiny(void)
     genseg_trainer_options options;
     ck_assert_int_eq(genseg_trainer_options_init(&options, sizeof options), GENSEG_OK);
     options.width = 2;
+    options.generator_width = options.discriminator_width = 2;
     options.steps = 3;
     options.validate_every = 2;
     options.seed = 9;

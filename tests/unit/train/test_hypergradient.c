@@ -252,7 +252,7 @@ END_TEST
 // A series of no further terms is the one step.
 START_TEST(test_solvers)
 {
-    double found[3][MOST] = {{0}}, loss;
+    double each[3][MOST] = {{0}}, loss;
     static const int32_t solvers[] = {GSG_SOLVER_ONE_STEP, GSG_SOLVER_NEUMANN, GSG_SOLVER_NEUMANN};
     for (int i = 0; i < 3; i++) {
         levels l;
@@ -261,11 +261,11 @@ START_TEST(test_solvers)
         o.terms = i == 1 ? 0 : 2;
         open_levels(&l, &o);
         OK(gsg_multilevel_step(l.m, 0, SEGMENTER_LR, &loss, err));
-        keep_gradients(&l, GSG_LEVER_ARCHITECTURE, found[i]);
+        keep_gradients(&l, GSG_LEVER_ARCHITECTURE, each[i]);
         close_levels(&l);
     }
-    ck_assert_mem_eq(found[0], found[1], sizeof found[0]);
-    ck_assert_mem_ne(found[0], found[2], sizeof found[0]);
+    ck_assert_mem_eq(each[0], each[1], sizeof each[0]);
+    ck_assert_mem_ne(each[0], each[2], sizeof each[0]);
 }
 END_TEST
 
