@@ -206,6 +206,39 @@ typedef struct genseg_lever {
 GENSEG_API genseg_status genseg_trainer_lever(const genseg_trainer *trainer, int64_t index, genseg_lever *lever,
                                               genseg_error *err);
 
+/** One value of a lever, checked by brute force, see genseg_trainer_audit(). */
+typedef struct genseg_audit {
+    size_t struct_size;
+    const char *lever; /**< its name, as in genseg_lever */
+    int32_t group;     /**< a GENSEG_LEVER_* value */
+    int32_t index;     /**< of the value in the lever */
+    double gradient;   /**< of the validation loss after a step, as level III has it */
+    double brute;      /**< the same by moving the value, making the step again and looking */
+    double noise;      /**< how far a move half as large gives something else */
+    int64_t done;      /**< values checked, this one included */
+    int64_t total;
+} genseg_audit;
+
+/** Non-zero ends the audit with GENSEG_ERROR_CANCELLED. */
+typedef int32_t (*genseg_audit_fn)(const genseg_audit *audit, void *user);
+
+/**
+ * Proves the gradients that feedback goes by on the trainer's own data: each value of a
+ * lever is moved by +-delta and +-delta / 2, the coming step is made again from the same weights, and the loss on the
+ * same validation patches is looked at. Afterwards the trainer is as before, bit for bit.
+ *
+ * Losses are single precision and ReLU has kinks: where `noise` is as large as `brute`, brute force has no answer.
+ * @param groups GENSEG_LEVER_* bits, GENSEG_LEVER_GENERATOR apart
+ * @param most values of a lever that are checked, evenly spaced; 0: all
+ * @param delta 0: 0.05
+ * @return STATE (method not "genseg", no validation case, or no step made yet), INVALID, CANCELLED, NUMERIC (a gradient
+ *         that is zero throughout), NOMEM, BACKEND
+ * @threads exclusive
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_trainer_audit(genseg_trainer *trainer, int32_t groups, int64_t most, double delta,
+                                              genseg_audit_fn report, void *user, genseg_error *err);
+
 /** Steps made. @threads exclusive @since 0.1 */
 GENSEG_API int64_t genseg_trainer_steps(const genseg_trainer *trainer);
 /** Running mean of the training loss; NaN before the first step. @threads exclusive @since 0.1 */

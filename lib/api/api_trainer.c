@@ -145,6 +145,25 @@ genseg_status genseg_trainer_lever(const genseg_trainer *trainer, int64_t index,
     return status == GENSEG_OK ? status : gsg_error_set(err, status, "lever->struct_size is %zu", lever->struct_size);
 }
 
+genseg_status genseg_trainer_audit(genseg_trainer *trainer, int32_t groups, int64_t most, double delta,
+                                   genseg_audit_fn report, void *user, genseg_error *err)
+{
+    genseg_status status = check_trainer(trainer, err);
+    if (status == GENSEG_OK && !report)
+        status = missing("report", err);
+    if (status == GENSEG_OK && trainer->progress)
+        status = gsg_error_set(err, GENSEG_ERROR_STATE, "the trainer is running");
+    if (status == GENSEG_OK && ((groups & ~(GENSEG_LEVER_GENERATOR - 1)) != 0 || most < 0 || !(delta >= 0 && delta <= 1)))
+        status = gsg_error_set(err, GENSEG_ERROR_INVALID, "groups %d, most %lld, delta %g", (int)groups, (long long)most,
+                               delta);
+    if (status != GENSEG_OK)
+        return status;
+    int32_t saved = gsg_parallel_enter(trainer->context);
+    status = gsg_trainer_audit(trainer, groups, most, delta, report, user, err);
+    gsg_parallel_leave(saved);
+    return status;
+}
+
 int64_t genseg_trainer_steps(const genseg_trainer *trainer)
 {
     return trainer ? trainer->step : 0;

@@ -336,16 +336,30 @@ void gsg_optimizer_clear(gsg_optimizer *optimizer)
     optimizer->step = 0;
 }
 
-// direction[i] *= rate / (sqrt(second[i]) / root + eps); without second moments the rate alone.
+// An update is rate * first / D with D = sqrt(second) / root + eps. First moments contain share1 of the gradient (all of
+// it with RMSprop), second ones share2 of its square.
 typedef struct preconditioner {
     float *direction;
-    const float *second;
-    float rate, root, eps;
+    const float *gradient, *first, *second; // first NULL: the gradient itself
+    float rate, share1, share2, root, eps;
 } preconditioner;
 
-GSG_SIMD static void precondition(float *GSG_RESTRICT direction, const float *GSG_RESTRICT second, int64_t count,
-                                  float rate, float root, float eps)
+GSG_SIMD static void precondition(float *GSG_RESTRICT direction, const float *GSG_RESTRICT gradient,
+                                  const float *GSG_RESTRICT first, const float *GSG_RESTRICT second, int64_t count,
+                                  const preconditioner *p)
 {
+    const float rate = p->rate, share1 = p->share1, share2 = p->share2, root = p->root, eps = p->eps;
+    for (int64_t i = 0; i < count; i++) {
+        const float deviation = sqrtf(second[i]), d = deviation / root + eps;
+        const float change = share2 * gradient[i] / (fmaxf(deviation, 1e-30f) * root); // of D
+        direction[i] *= rate / d * (share1 - first[i] / d * change);
+    }
+}
+
+GSG_SIMD static void precondition_held(float *GSG_RESTRICT direction, const float *GSG_RESTRICT second, int64_t count,
+                                       const preconditioner *p)
+{
+    const float rate = p->rate * p->share1, root = p->root, eps = p->eps;
     for (int64_t i = 0; i < count; i++)
         direction[i] *= rate / (sqrtf(second[i]) / root + eps);
 }
@@ -354,22 +368,30 @@ static void precondition_range(int64_t begin, int64_t end, int32_t thread, void 
 {
     (void)thread;
     const preconditioner *p = arg;
-    if (p->second)
-        precondition(p->direction + begin, p->second + begin, end - begin, p->rate, p->root, p->eps);
+    if (p->second && p->gradient)
+        precondition(p->direction + begin, p->gradient + begin, (p->first ? p->first : p->gradient) + begin,
+                     p->second + begin, end - begin, p);
+    else if (p->second)
+        precondition_held(p->direction + begin, p->second + begin, end - begin, p);
     for (int64_t i = begin; !p->second && i < end; i++)
         p->direction[i] *= p->rate;
 }
 
-void gsg_optimizer_precondition(gsg_optimizer *optimizer, int64_t index, float *direction)
+void gsg_optimizer_precondition(gsg_optimizer *optimizer, int64_t index, float *direction, const float *gradient)
 {
     const gsg_optimizer_options *options = &optimizer->options;
-    preconditioner p = {.direction = direction, .rate = (float)optimizer->lr, .root = 1, .eps = (float)options->eps};
+    preconditioner p = {.direction = direction, .gradient = gradient, .rate = (float)optimizer->lr, .share1 = 1,
+                        .root = 1, .eps = (float)options->eps};
     if (options->kind == GSG_OPTIMIZER_ADAM) {
         const double step = (double)optimizer->step;
-        p.rate = (float)(optimizer->lr * (1 - options->beta1) / (1 - pow(options->beta1, step)));
+        p.rate = (float)(optimizer->lr / (1 - pow(options->beta1, step)));
+        p.share1 = (float)(1 - options->beta1);
+        p.share2 = (float)(1 - options->beta2);
         p.root = (float)sqrt(1 - pow(options->beta2, step));
+        p.first = gsg_optimizer_slot(optimizer, index, 0);
         p.second = gsg_optimizer_slot(optimizer, index, 1);
     } else if (options->kind == GSG_OPTIMIZER_RMSPROP) {
+        p.share2 = (float)(1 - options->alpha);
         p.second = gsg_optimizer_slot(optimizer, index, 0);
     } else if (options->nesterov) {
         p.rate = (float)(optimizer->lr * (1 + options->momentum));

@@ -49,10 +49,9 @@ void gsg_optimizer_begin(gsg_optimizer *optimizer, double lr);
 // thread at a time. `param` and `grad` hold counts[index] floats.
 void gsg_optimizer_update(gsg_optimizer *optimizer, int64_t index, float *param, const float *grad);
 // How the newest update of parameter `index` depends on its gradient, for differentiating through it: multiplies
-// `direction` by -d(param)/d(grad), elementwise, first moments taken along, second moments held as they are now. With
-// plain SGD that is the learning rate.
-void gsg_optimizer_precondition(gsg_optimizer *optimizer, int64_t index, float *direction);
-
+// `direction` by -d(param)/d(gradient), elementwise. `gradient` is what that update saw, weight decay included (L2); NULL
+// holds the second moments as they are now. With plain SGD the factor is the learning rate.
+void gsg_optimizer_precondition(gsg_optimizer *optimizer, int64_t index, float *direction, const float *gradient);
 // Another one with the same options and state; and state from one like it.
 genseg_status gsg_optimizer_clone(const gsg_optimizer *optimizer, gsg_optimizer **clone, gsg_error *err);
 void gsg_optimizer_copy(gsg_optimizer *dst, const gsg_optimizer *src);

@@ -158,9 +158,19 @@ double gsg_direction_dot(const gsg_direction *a, const gsg_direction *b)
     return sum;
 }
 
-void gsg_direction_precondition(gsg_direction *direction, gsg_optimizer *optimizer)
+void gsg_direction_precondition(gsg_direction *direction, gsg_optimizer *optimizer, const gsg_direction *gradient)
 {
     for (int32_t i = 0; i < direction->count; i++)
         if (direction->offsets[i] >= 0)
-            gsg_optimizer_precondition(optimizer, i, direction->data + direction->offsets[i]);
+            gsg_optimizer_precondition(optimizer, i, direction->data + direction->offsets[i],
+                                       gradient->data + gradient->offsets[i]);
+}
+
+void gsg_direction_see(gsg_direction *seen, const gsg_optimizer *optimizer, const gsg_params *params, int32_t param,
+                       const float *gradient)
+{
+    const gsg_optimizer_options *options = gsg_optimizer_settings(optimizer);
+    combination c = {.dst = seen->data + seen->offsets[param], .base = gradient, .src = params->items[param].data,
+                     .factor = options->decoupled ? 0 : (float)options->weight_decay};
+    gsg_parallel(seen->context, seen->sizes[param], CHUNK, combine_range, &c);
 }

@@ -38,8 +38,11 @@ void gsg_direction_add(gsg_direction *dst, double factor, const gsg_direction *s
 double gsg_direction_dot(const gsg_direction *a, const gsg_direction *b);
 // params = base + factor * direction where the direction has a part; the rest of params is left alone.
 void gsg_direction_move(gsg_params *params, const gsg_params *base, double factor, const gsg_direction *direction);
-// Multiplies by minus the derivative of the optimizer's newest update by its gradient, second moments held
+// Multiplies by minus the derivative of the optimizer's newest update by its gradient, which `gradient` holds
 // (gsg_optimizer_precondition()).
-void gsg_direction_precondition(gsg_direction *direction, gsg_optimizer *optimizer);
+void gsg_direction_precondition(gsg_direction *direction, gsg_optimizer *optimizer, const gsg_direction *gradient);
+// What the optimizer is going to see of a gradient: stored in `seen` with L2 weight decay. Before the update.
+void gsg_direction_see(gsg_direction *seen, const gsg_optimizer *optimizer, const gsg_params *params, int32_t param,
+                       const float *gradient);
 
 #endif

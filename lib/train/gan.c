@@ -6,7 +6,6 @@
 
 #include "core/rng.h"
 #include "nn/init.h"
-#include "train/problem.h"
 
 gsg_gan_options gsg_gan_defaults(int32_t spatial)
 {
@@ -127,6 +126,8 @@ static genseg_status update(int32_t param, const float *gradient, void *user, gs
 {
     gsg_gan *gan = user;
     gsg_param *item = &gan->params->items[param];
+    if (gan->seen && gan->seen->offsets[param] >= 0)
+        gsg_direction_see(gan->seen, gan->optimizer, gan->params, param, gradient);
     if (gsg_gan_is_weight(item))
         gsg_optimizer_update(gan->optimizer, param, item->data, gradient);
     return GENSEG_OK;

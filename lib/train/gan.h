@@ -7,7 +7,7 @@
 #include "model/discriminator.h"
 #include "model/generator.h"
 #include "nn/adversarial.h"
-#include "optim/optimizer.h"
+#include "train/direction.h"
 
 typedef struct gsg_gan_options {
     gsg_generator generator;
@@ -40,6 +40,7 @@ typedef struct gsg_gan {
     gsg_value mask, image, noise, fake, l1_loss, loss; // noise: GSG_NONE without
     gsg_plan *judge;
     gsg_value judge_mask, judge_real, judge_fake, judge_mixed, judge_loss; // mixed: GSG_NONE but for Wasserstein
+    gsg_direction *seen; // where to keep the gradients that the generator's step goes by, or NULL; borrowed
     double generator_loss, l1, discriminator_loss; // of the newest step
 } gsg_gan;
 

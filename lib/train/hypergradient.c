@@ -71,11 +71,11 @@ static genseg_status neumann(gsg_multilevel *m, const gsg_run *run, gsg_error *e
 {
     genseg_status status = GENSEG_OK;
     gsg_direction *sum = m->work[0], *curved = m->work[1];
-    gsg_direction_precondition(m->v, m->optimizer);
+    gsg_direction_precondition(m->v, m->optimizer, m->seen);
     gsg_direction_copy(sum, m->v);
     for (int32_t k = 0; k < m->options.terms; k++) {
         GSG_TRY(curvature(m, run, m->v, curved, err));
-        gsg_direction_precondition(curved, m->optimizer);
+        gsg_direction_precondition(curved, m->optimizer, m->seen);
         gsg_direction_add(m->v, -1, curved);
         gsg_direction_add(sum, 1, m->v);
     }
@@ -120,7 +120,7 @@ static genseg_status solve(gsg_multilevel *m, const gsg_run *run, gsg_error *err
         return neumann(m, run, err);
     if (m->options.solver == GSG_SOLVER_CG)
         return conjugate_gradients(m, run, err);
-    gsg_direction_precondition(m->v, m->optimizer);
+    gsg_direction_precondition(m->v, m->optimizer, m->seen);
     return GENSEG_OK;
 }
 
@@ -212,7 +212,7 @@ static genseg_status probe_generator(gsg_multilevel *m, int64_t step, gsg_error 
     const gsg_run run = gsg_multilevel_gan_run(m, step);
     gsg_direction *q = m->q;
     gsg_direction_copy(q, m->u);
-    gsg_direction_precondition(q, m->gan->optimizer);
+    gsg_direction_precondition(q, m->gan->optimizer, m->gan_seen);
     const double norm = sqrt(gsg_direction_dot(q, q)), eps = norm > 0 ? m->options.probe / norm : 1;
     gsg_gather_to to = {.direction = m->logits, .factor = -1 / (2 * eps), .add = 1};
     gsg_plan_set_sink(m->gan->generate, gsg_direction_gather, &to);

@@ -172,6 +172,8 @@ static genseg_status make_workspace(gsg_multilevel *m, gsg_error *err)
         GSG_TRY(gsg_direction_new(m->segmenter, NULL, &m->work[i], err));
     GSG_TRY(gsg_direction_new(m->gan->params, gsg_gan_is_generator, &m->u, err));
     GSG_TRY(gsg_direction_new(m->gan->params, gsg_gan_is_generator, &m->q, err));
+    GSG_TRY(gsg_direction_new(m->gan->params, gsg_gan_is_generator, &m->gan_seen, err));
+    GSG_TRY(gsg_direction_new(m->segmenter, NULL, &m->seen, err));
     GSG_TRY(gsg_direction_new(m->gan->params, gsg_nn_is_architecture, &m->logits, err));
     if (m->options.levers & GSG_LEVER_GENERATOR) {
         gsg_optimizer_options options;
@@ -243,6 +245,8 @@ void gsg_multilevel_free(gsg_multilevel *m)
         gsg_direction_free(m->work[i]);
     gsg_direction_free(m->u);
     gsg_direction_free(m->q);
+    gsg_direction_free(m->seen);
+    gsg_direction_free(m->gan_seen);
     gsg_direction_free(m->logits);
     gsg_optimizer_free(m->feedback);
     gsg_free(context, m->image_seed);

@@ -81,11 +81,13 @@ struct gsg_multilevel {
     gsg_params *segmenter_before, *segmenter_after, *gan_before, *gan_after; // of the step that level III looks through
     gsg_direction *v, *work[3]; // of the segmenter; work as the solver needs
     gsg_direction *u, *q;       // of the generator's weights
+    gsg_direction *seen, *gan_seen; // gradients that the newest steps of segmenter and generator went by
     gsg_direction *logits;      // of the architecture
     gsg_optimizer *feedback;    // of the generator's weights
     float *image_seed, *target_seed, *pairs_seed; // from the first of two probes
 
     int64_t pretrained; // steps of level I before the first of the others
+    int32_t due;        // non-zero: the step in progress ends with level III
     int32_t watching;   // non-zero: level III looks and does not move anything
     int32_t stage, cut; // of the step in progress, see multilevel_step.c
     double validation_loss; // of the newest level III

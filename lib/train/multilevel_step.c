@@ -114,6 +114,8 @@ done:
 static genseg_status update(int32_t param, const float *gradient, void *user, gsg_error *err)
 {
     gsg_multilevel *m = user;
+    if (m->due)
+        gsg_direction_see(m->seen, m->optimizer, m->segmenter, param, gradient);
     gsg_optimizer_update(m->optimizer, param, m->segmenter->items[param].data, gradient);
     return GENSEG_OK;
 }
@@ -122,7 +124,7 @@ static genseg_status learn(gsg_multilevel *m, int64_t step, int32_t resumed, dou
 {
     const gsg_run run = run_of(m, step, 1);
     if (!resumed) {
-        if (gsg_multilevel_due(m, step))
+        if (m->due)
             gsg_params_copy(m->segmenter_before, m->segmenter);
         gsg_optimizer_begin(m->optimizer, lr);
         gsg_plan_set_sink(m->joint, update, m);
@@ -179,10 +181,14 @@ static genseg_status run_stage(gsg_multilevel *m, int64_t step, double lr, doubl
     case STAGE_LEARN:
         return learn(m, step, m->cut, lr, err);
     case STAGE_LEVERS:
-        return gsg_multilevel_due(m, step) ? move_levers(m, step, err) : GENSEG_OK;
+        return m->due ? move_levers(m, step, err) : GENSEG_OK;
     default:
-        if (m->stage == GSG_GAN_GENERATE && !m->cut && gsg_multilevel_due(m, step))
-            gsg_params_copy(m->gan_before, m->gan->params);
+        if (m->stage == GSG_GAN_GENERATE && !m->cut) {
+            m->due = gsg_multilevel_due(m, step);
+            m->gan->seen = m->due ? m->gan_seen : NULL;
+            if (m->due)
+                gsg_params_copy(m->gan_before, m->gan->params);
+        }
         return gsg_multilevel_moves_generator(m, step) ? step_gan(m, m->stage, m->pretrained + step, m->cut, err)
                                                        : GENSEG_OK;
     }

@@ -103,6 +103,10 @@ genseg_status gsg_trainer_pretrain(genseg_trainer *trainer, gsg_error *err);
 // A step, as gsg_multilevel_step(); reports a discriminator that has won.
 genseg_status gsg_trainer_step_levels(genseg_trainer *trainer, double lr, double *loss, gsg_error *err);
 
+// Arguments checked by the caller but for the trainer's state.
+genseg_status gsg_trainer_audit(genseg_trainer *trainer, int32_t groups, int64_t most, double delta,
+                                genseg_audit_fn report, void *user, gsg_error *err);
+
 // How batches are drawn.
 gsg_sampler_options gsg_trainer_sampling(const genseg_trainer *trainer);
 // Reads and preprocesses what isn't in memory yet, makes sampler and buffers. Goes on where it was cancelled.

@@ -4,6 +4,7 @@
 
 #include "core/log.h"
 #include "core/parallel.h"
+#include "train/audit.h"
 #include "train/trainer.h"
 
 #define MOST_GAN_STEPS 4000 // that are chosen, not asked for
@@ -305,5 +306,55 @@ genseg_status gsg_trainer_step_levels(genseg_trainer *trainer, double lr, double
         watch_judge(trainer, trainer->gan_step + trainer->step);
     if (status == GENSEG_ERROR_NUMERIC)
         gsg_trainer_go_back(trainer);
+    return status;
+}
+
+// ---- audit
+
+typedef struct auditing {
+    genseg_audit_fn report;
+    void *user;
+    int64_t done, total;
+    double norm; // squared, of the gradients seen
+} auditing;
+
+static int32_t report_entry(const gsg_audit_entry *entry, void *user)
+{
+    auditing *a = user;
+    const genseg_audit told = {.struct_size = sizeof told,
+                               .lever = entry->lever->name,
+                               .group = entry->lever->group,
+                               .index = (int32_t)entry->index,
+                               .gradient = entry->gradient,
+                               .brute = entry->brute,
+                               .noise = entry->noise,
+                               .done = ++a->done,
+                               .total = a->total};
+    a->norm += entry->gradient * entry->gradient;
+    return a->report(&told, a->user);
+}
+
+genseg_status gsg_trainer_audit(genseg_trainer *trainer, int32_t groups, int64_t most, double delta,
+                                genseg_audit_fn report, void *user, gsg_error *err)
+{
+    const gsg_multilevel *m = trainer->multilevel;
+    auditing a = {.report = report, .user = user};
+    if (!m || !m->options.levers)
+        return gsg_error_set(err, GENSEG_ERROR_STATE, "there is no feedback to audit: method genseg with validation has");
+    if (trainer->step == 0)
+        return gsg_error_set(err, GENSEG_ERROR_STATE, "nothing is trained yet: audit after some steps");
+    for (int32_t i = 0; i < m->levers->count; i++)
+        if (m->levers->items[i].group & groups)
+            a.total += most > 0 && most < m->levers->items[i].count ? most : m->levers->items[i].count;
+    const gsg_audit_options options = {.groups = groups, .most = most, .delta = delta > 0 ? delta : 0.05,
+                                       .report = report_entry, .user = &a};
+    // The next step in which the generator moves and level III looks.
+    const int64_t both = trainer->options.gan_every * trainer->options.levers_every;
+    const int64_t step = (trainer->step + both - 1) / both * both;
+    gsg_multilevel_set_poll(trainer->multilevel, NULL, NULL);
+    genseg_status status = gsg_audit(trainer->multilevel, step, gsg_schedule_lr(&trainer->schedule, 0, 0), &options, err);
+    if (status == GENSEG_OK && a.total > 0 && !(a.norm > 0))
+        status = gsg_error_set(err, GENSEG_ERROR_NUMERIC, "all %lld gradients are zero: feedback doesn't reach the levers",
+                               (long long)a.total);
     return status;
 }

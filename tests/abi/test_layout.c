@@ -186,6 +186,17 @@ AT(genseg_trainer_options, appearance, 280);
 AT(genseg_trainer_options, levers_lr, 288);
 AT(genseg_trainer_options, feedback_lr, 296);
 
+SIZE(genseg_audit, 64);
+AT(genseg_audit, struct_size, 0);
+AT(genseg_audit, lever, 8);
+AT(genseg_audit, group, 16);
+AT(genseg_audit, index, 20);
+AT(genseg_audit, gradient, 24);
+AT(genseg_audit, brute, 32);
+AT(genseg_audit, noise, 40);
+AT(genseg_audit, done, 48);
+AT(genseg_audit, total, 56);
+
 SIZE(genseg_lever, 40);
 AT(genseg_lever, struct_size, 0);
 AT(genseg_lever, name, 8);

@@ -41,12 +41,17 @@ static double error_of(const agreement *a)
     return sqrt(a->apart / a->brute);
 }
 
-static agreement compare(levels *l, int32_t group, double delta, double *gradients)
+static agreement compare_at(levels *l, int64_t step, double lr, int32_t group, double delta, double *gradients)
 {
     agreement a = {.gradients = gradients};
     const gsg_audit_options options = {.groups = group, .delta = delta, .report = compare_entry, .user = &a};
-    OK(gsg_audit(l->m, 0, SEGMENTER_LR, &options, err));
+    OK(gsg_audit(l->m, step, lr, &options, err));
     return a;
+}
+
+static agreement compare(levels *l, int32_t group, double delta, double *gradients)
+{
+    return compare_at(l, 0, SEGMENTER_LR, group, delta, gradients);
 }
 
 static const struct {
@@ -131,6 +136,30 @@ START_TEST(test_volumes)
     gsg_multilevel_options o = watch_only(3, 1, 0);
     o.gan.generator.candidates = 2;
     check_groups(&o, GSG_LEVER_ARCHITECTURE | GSG_LEVER_APPEARANCE | GSG_LEVER_GAMMA);
+}
+END_TEST
+
+// With adaptive optimizers on all levels, whose first and second moments a step's gradient moves as well.
+START_TEST(test_adaptive)
+{
+    static const int32_t kinds[] = {GSG_OPTIMIZER_ADAM, GSG_OPTIMIZER_RMSPROP};
+    levels l;
+    double loss;
+    gsg_multilevel_options o = watch_only(2, 1, 100);
+    gsg_optimizer_defaults(&o.gan.optimizer, kinds[_i]);
+    o.gan_lr = 1e-3;
+    OK(levels_build(context_new(), &o, kinds[_i], &l, err));
+    levels_smooth(&l, INNERMOST);
+    gsg_params_copy(l.m->gan->params, l.gan_first);
+    for (int64_t step = 0; step < 3; step++)
+        OK(gsg_multilevel_step(l.m, step, 1e-2, &loss, err));
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
+        const agreement a = compare_at(&l, 3, 1e-2, groups[g].group, groups[g].delta, NULL);
+        printf("# %s: relative error %.4f, %d of %d signs, norm %g\n", groups[g].name, error_of(&a), (int)a.signs,
+               (int)a.count, sqrt(a.ours));
+        ck_assert_msg(error_of(&a) < 0.05, "%s: relative error %g", groups[g].name, error_of(&a));
+    }
+    close_levels(&l);
 }
 END_TEST
 
@@ -346,6 +375,7 @@ int main(void)
     tcase_add_test(tests, test_with_l1);
     tcase_add_test(tests, test_three_classes);
     tcase_add_test(tests, test_volumes);
+    tcase_add_loop_test(tests, test_adaptive, 0, 2);
     tcase_add_test(tests, test_cut_links);
     tcase_add_test(tests, test_audit_leaves_no_trace);
     tcase_add_test(tests, test_restored);

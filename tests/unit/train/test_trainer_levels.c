@@ -212,6 +212,49 @@ START_TEST(a_generator_that_diverges)
 }
 END_TEST
 
+typedef struct audited {
+    int64_t count, agree;
+    double apart, brute;
+} audited;
+
+static int32_t look_at(const genseg_audit *audit, void *user)
+{
+    audited *a = user;
+    ck_assert(audit->done == ++a->count && audit->done <= audit->total);
+    if (audit->group == GENSEG_LEVER_GAMMA || audit->group == GENSEG_LEVER_PAIRS) { // those that kinks don't blur
+        a->apart += (audit->gradient - audit->brute) * (audit->gradient - audit->brute);
+        a->brute += audit->brute * audit->brute;
+    }
+    return 0;
+}
+
+START_TEST(audits)
+{
+    genseg_context *context = context_with(0);
+    genseg_trainer_options options = levels_options(2, 4, "genseg");
+    audited a = {0};
+    const int32_t groups = GSG_LEVER_ALL & ~GSG_LEVER_GENERATOR;
+    genseg_trainer *trainer = trainer_new(context, &plain, &options);
+    FAILS(gsg_trainer_audit(trainer, groups, 1, 0, look_at, &a, err), GENSEG_ERROR_STATE, "nothing is trained yet");
+    OK(gsg_trainer_run(trainer, NULL, NULL, err));
+    gsg_params *segmenter = NULL, *gan = NULL;
+    OK(gsg_params_clone(trainer->params, &segmenter, err));
+    OK(gsg_params_clone(trainer->multilevel->gan->params, &gan, err));
+    OK(gsg_trainer_audit(trainer, groups, 4, 0, look_at, &a, err));
+    ck_assert_int_gt(a.count, 10);
+    ck_assert_msg(sqrt(a.apart / a.brute) < 0.2, "relative error %g", sqrt(a.apart / a.brute));
+    ck_assert(equal_params(segmenter, trainer->params) && equal_params(gan, trainer->multilevel->gan->params));
+    gsg_params_free(segmenter);
+    gsg_params_free(gan);
+    gsg_trainer_free(trainer);
+    options.method = "separate";
+    trainer = trainer_new(context, &plain, &options);
+    FAILS(gsg_trainer_audit(trainer, groups, 1, 0, look_at, &a, err), GENSEG_ERROR_STATE, "no feedback");
+    gsg_trainer_free(trainer);
+    context_close(context);
+}
+END_TEST
+
 START_TEST(memory_is_foretold)
 {
     genseg_context *context = context_with(0);
@@ -265,6 +308,7 @@ int main(void)
     tcase_add_loop_test(tests, runs_repeat, 0, 3);
     tcase_add_test(tests, cut_runs_end_as_whole_ones);
     tcase_add_test(tests, a_generator_that_diverges);
+    tcase_add_test(tests, audits);
     tcase_add_loop_test(tests, memory_is_foretold, 0, 3);
     tcase_add_test(tests, learns);
     RUN_TESTS(tests);
