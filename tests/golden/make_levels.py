@@ -80,10 +80,10 @@ def named_of(net):
 
 
 def case(name, unet=0, smooth_gan=1, spatial=2, outputs=1, loss="vanilla", l1=100, gan_lr=5e-5, lr=0.5, beyond=3,
-         solver="one step", terms=0, damping=1):
+         solver="one step", terms=0, damping=1, probe=0.01):
     o = {"name": name, "unet": unet, "smooth": smooth_gan, "spatial": spatial, "size": 16, "batch": 2, "outputs": outputs,
          "levels": 3, "width": 4, "loss": loss, "l1": l1, "gan_lr": gan_lr, "lr": lr, "beyond": beyond, "seed": SEED,
-         "solver": solver, "terms": terms, "damping": damping, "levers": LEVERS}
+         "solver": solver, "terms": terms, "damping": damping, "probe": probe, "levers": LEVERS}
     generator = Generator(spatial, 3, outputs, 1, 4, 3, [0] * 6).double()
     judge = Judge(spatial, outputs + 1, 4, 1, loss != "wgan").double()
     segmenter = (UNet(spatial, 2, 1, outputs, 4) if unet else Smooth(spatial, 1, outputs)).double()
@@ -123,13 +123,13 @@ def rounded(x):
 
 
 torch.set_num_threads(1)
+usual = {"unet": 1, "smooth_gan": 0, "gan_lr": 2e-4, "lr": 0.1, "beyond": 0}
 cases = [case("smooth"), case("smooth, Neumann series", lr=0.1, solver="neumann", terms=2),
-         case("smooth, conjugate gradients", solver="cg", terms=3, damping=20),
+         case("smooth, conjugate gradients", solver="cg", terms=3, damping=20, probe=0.003),
          case("smooth, conjugate gradients that meet negative curvature", solver="cg", terms=3, damping=1),
-         case("smooth, three classes, least squares", outputs=3, loss="lsgan"),
-         case("ordinary networks", unet=1, smooth_gan=0, gan_lr=2e-4, lr=0.1, beyond=0),
-         case("ordinary networks, least squares", unet=1, smooth_gan=0, gan_lr=2e-4, lr=0.1, beyond=0, loss="lsgan"),
-         case("ordinary networks, three classes, Wasserstein", unet=1, smooth_gan=0, outputs=3, gan_lr=2e-4, lr=0.1,
-              beyond=0, loss="wgan")]
+         case("smooth, three classes, least squares", outputs=3, loss="lsgan", probe=0.003),
+         case("ordinary networks", probe=1e-4, **usual),
+         case("ordinary networks, least squares", loss="lsgan", probe=3e-5, **usual),
+         case("ordinary networks, three classes, Wasserstein", outputs=3, loss="wgan", probe=1e-4, **usual)]
 with open(sys.argv[1] if len(sys.argv) > 1 else "levels.json", "w") as f:
     json.dump([rounded(c) for c in cases], f)
