@@ -128,6 +128,7 @@ cases = [case("smooth"), case("smooth, Neumann series", lr=0.1, solver="neumann"
          case("smooth, conjugate gradients", solver="cg", terms=3, damping=20, probe=0.003),
          case("smooth, conjugate gradients that meet negative curvature", solver="cg", terms=3, damping=1),
          case("smooth, three classes, least squares", outputs=3, loss="lsgan", probe=0.003),
+         case("smooth, volumes", spatial=3),
          case("ordinary networks", probe=1e-4, **usual),
          case("ordinary networks, least squares", loss="lsgan", probe=3e-5, **usual),
          case("ordinary networks, three classes, Wasserstein", outputs=3, loss="wgan", probe=1e-4, **usual)]

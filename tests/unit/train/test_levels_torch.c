@@ -11,7 +11,7 @@
 #include "golden_json.h"
 #include "model/unet.h"
 
-#define CASES 8
+#define CASES 9
 #define BLOCKS 4 // of a mask along an axis
 
 typedef struct fixture {
