@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""A step of each of GenSeg's three levels and of the segmenter alone: libgenseg against PyTorch eager, in turn, in one run;
-prints medians, ratios and peak memory.
+"""A step of each of GenSeg's three levels and of the segmenter alone: libgenseg against PyTorch eager, in turn, in one
+run; prints medians, ratios and peak memory.
 
-    python3 tests/bench/compare_genseg.py build-test/tests/bench/bench_genseg [WIDTH GENERATOR SIZE BATCH THREADS ROUNDS]
+    python3 tests/bench/compare_genseg.py build/tests/bench/bench_genseg [WIDTH GENERATOR SIZE BATCH THREADS ROUNDS]
 
-Needs PyTorch (pip install torch). Each side runs in a process of its own. PyTorch's side has the networks of the oracles
-in tests/golden, the candidates of a cell as convolutions of their own as in the public code, Adam everywhere, and level III
-as Betty's `darts` does it for that code: central differences, two probes of the segmenter and two of the generator. With
-`--double` beside the sizes level III is automatic differentiation through the segmenter's and the generator's update (plain
-gradient steps) instead. PyTorch's masks are rotated and its images get contrast and brightness: less than libgenseg's
-augmentation does.
+Needs PyTorch (pip install torch). Each side runs in a process of its own. PyTorch's side has the networks of the
+oracles in tests/golden, the candidates of a cell as convolutions of their own as in the public code, Adam everywhere,
+and level III as Betty's `darts` does it for that code: central differences, two probes of the segmenter and two of the
+generator. With `--double` beside the sizes level III is automatic differentiation through the updates of segmenter and
+generator (plain gradient steps) instead; its synthetic pairs are then made anew within level III. PyTorch's masks are
+rotated and its images get contrast and brightness: less than libgenseg's augmentation does.
 """
 import os
 import statistics
@@ -41,7 +41,8 @@ class Torch:
         self.logits = [p for n, p in self.generator.named_parameters() if n.endswith("alpha")]
         self.weights = [p for n, p in self.generator.named_parameters() if not n.endswith("alpha")]
         adam = torch.optim.Adam
-        self.for_generator, self.for_judge = adam(self.weights, 2e-4, (0.5, 0.999)), adam(self.judge.parameters(), 2e-4, (0.5, 0.999))
+        self.for_generator = adam(self.weights, 2e-4, (0.5, 0.999))
+        self.for_judge = adam(self.judge.parameters(), 2e-4, (0.5, 0.999))
         self.for_unet = adam(self.unet.parameters(), 1e-4)
         self.gamma, self.pairs = torch.ones(1, requires_grad=True), torch.ones(batch, requires_grad=True)
         self.angle, self.change = torch.full((1,), 0.1, requires_grad=True), torch.full((2,), 0.1, requires_grad=True)
@@ -157,7 +158,8 @@ def torch_side(what, double, width, generator, size, batch, threads):
     import torch
     torch.set_num_threads(threads)
     side = Torch(width, generator, size, batch)
-    parts = [("I", side.level_one), ("II", side.level_two), ("III", side.level_three_double if double else side.level_three)]
+    third = side.level_three_double if double else side.level_three
+    parts = [("I", side.level_one), ("II", side.level_two), ("III", third)]
     if what == "segmenter":
         parts = [("segmenter", side.plain)]
     times = {name: [] for name, _ in parts}
@@ -173,7 +175,8 @@ def torch_side(what, double, width, generator, size, batch, threads):
 
 
 def run(command, threads):
-    out = subprocess.run(command, check=True, capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS=threads)).stdout
+    env = dict(os.environ, OMP_NUM_THREADS=threads)
+    out = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
     return {row.split()[0]: [float(x) for x in row.split()[1:]] for row in out.strip().split("\n")}
 
 
@@ -192,16 +195,18 @@ def main():
                 peak[side, what] = found.pop("peak")[0]
                 for part, values in found.items():
                     times.setdefault((side, part), []).extend(values)
-    print(f"segmenter's width {width}, generator's {generator}, {size}x{size}, batch {batch}, {threads} threads, level III by "
-          f"{'double backward' if double else 'differences'}")
+    print(f"segmenter's width {width}, generator's {generator}, {size}x{size}, batch {batch}, {threads} threads, "
+          f"level III by {'double backward' if double else 'differences'}")
     middle = {key: statistics.median(values) for key, values in times.items()}
     for part in PARTS:
         a, b = middle["ours", part], middle["torch", part]
-        print(f"{part:>9}: ours {a:.1f} ms ({min(times['ours', part]):.1f}-{max(times['ours', part]):.1f}), PyTorch {b:.1f} ms "
-              f"({min(times['torch', part]):.1f}-{max(times['torch', part]):.1f}), {b / a:.2f}x faster")
+        ours, theirs = times["ours", part], times["torch", part]
+        print(f"{part:>9}: ours {a:.1f} ms ({min(ours):.1f}-{max(ours):.1f}), PyTorch {b:.1f} ms "
+              f"({min(theirs):.1f}-{max(theirs):.1f}), {b / a:.2f}x faster")
     whole = {side: sum(middle[side, part] for part in PARTS[:3]) for side in ("ours", "torch")}
-    print(f"   I-III: ours {whole['ours']:.1f} ms, PyTorch {whole['torch']:.1f} ms, {whole['torch'] / whole['ours']:.2f}x faster; "
-          f"in plain segmenter steps: {whole['ours'] / middle['ours', 'segmenter']:.1f}, "
+    print(f"   I-III: ours {whole['ours']:.1f} ms, PyTorch {whole['torch']:.1f} ms, "
+          f"{whole['torch'] / whole['ours']:.2f}x faster; in plain segmenter steps: "
+          f"{whole['ours'] / middle['ours', 'segmenter']:.1f}, "
           f"{whole['torch'] / middle['torch', 'segmenter']:.1f}")
     for what in "levels", "segmenter":
         a, b = peak["ours", what], peak["torch", what]

@@ -7,7 +7,6 @@ from torch.func import functional_call
 
 import make_augment
 from discriminator_torch import NLayerDiscriminator
-from generator_torch import Generator
 
 STREAM_DEFORM, STREAM_APPEARANCE, STREAM_MIX = 8, 9, 10  # lib/core/rng.h
 DEVIATIONS = 2.5
@@ -17,7 +16,8 @@ class Rng:
     """lib/core/rng.h"""
 
     def __init__(self, seed, stream, step):
-        self.key, self.counter, self.words = [seed & 0xFFFFFFFF, seed >> 32], [0, stream, step & 0xFFFFFFFF, step >> 32], []
+        self.key, self.counter = [seed & 0xFFFFFFFF, seed >> 32], [0, stream, step & 0xFFFFFFFF, step >> 32]
+        self.words = []
 
     def word(self):
         if not self.words:
@@ -165,7 +165,8 @@ class Step:
         self.judge_loss, self.judge_gradient = loss, derivative(loss, self.judge)
         self.judge_after = {n: p.detach() - o["gan_lr"] * self.judge_gradient[n] for n, p in self.judge.items()}
         self.l1 = F.l1_loss(fake, image)
-        self.generator_loss = adversarial(o["loss"], self.judgement(self.judge_after, mask, fake), 1) + o["l1"] * self.l1
+        fooled = adversarial(o["loss"], self.judgement(self.judge_after, mask, fake), 1)
+        self.generator_loss = fooled + o["l1"] * self.l1
         self.generator_gradient = derivative(self.generator_loss, self.generator, create_graph=True)
         self.generator_after = {n: p if n in self.logits else p - o["gan_lr"] * self.generator_gradient[n]
                                 for n, p in self.generator.items()}

@@ -45,7 +45,8 @@ def smooth(named, innermost):
                 p.mul_(0.06 if "generator.up1.k" in n else 0.25)  # tanh and clamping shall not saturate
             if "generator.down1.k" in n or f"generator.down{innermost}.k" in n:
                 p.abs_().add_(0.05)
-            if n.endswith(".norm.bias") or n.startswith("discriminator.") and n.endswith(".bias") and f".{last}." not in n:
+            of_judge = n.startswith("discriminator.") and f".{last}." not in n
+            if n.endswith(".norm.bias") or of_judge and n.endswith(".bias"):
                 p.fill_(6)
 
 
@@ -71,8 +72,8 @@ class Watch:
         torch.relu, F.leaky_relu = self.kept
 
 
-def rows_of(named, gradients, first=0):
-    return [{"name": n, **gradient_of(i + first, gradients[n].detach())} for i, (n, _) in enumerate(named) if n in gradients]
+def rows_of(named, gradients):
+    return [{"name": n, **gradient_of(i, gradients[n].detach())} for i, (n, _) in enumerate(named) if n in gradients]
 
 
 def named_of(net):
@@ -81,8 +82,9 @@ def named_of(net):
 
 def case(name, unet=0, smooth_gan=1, spatial=2, outputs=1, loss="vanilla", l1=100, gan_lr=5e-5, lr=0.5, beyond=3,
          solver="one step", terms=0, damping=1, probe=0.01):
-    o = {"name": name, "unet": unet, "smooth": smooth_gan, "spatial": spatial, "size": 16, "batch": 2, "outputs": outputs,
-         "levels": 3, "width": 4, "loss": loss, "l1": l1, "gan_lr": gan_lr, "lr": lr, "beyond": beyond, "seed": SEED,
+    o = {"name": name, "unet": unet, "smooth": smooth_gan, "spatial": spatial, "size": 16, "batch": 2,
+         "outputs": outputs, "levels": 3, "width": 4, "loss": loss, "l1": l1, "gan_lr": gan_lr, "lr": lr,
+         "beyond": beyond, "seed": SEED,
          "solver": solver, "terms": terms, "damping": damping, "probe": probe, "levers": LEVERS}
     generator = Generator(spatial, 3, outputs, 1, 4, 3, [0] * 6).double()
     judge = Judge(spatial, outputs + 1, 4, 1, loss != "wgan").double()

@@ -3,9 +3,9 @@
 // vector of each solver, u, and the derivative of every lever.
 //
 // Where the networks are smooth the difference quotients of the hypergradient must meet the derivative. With ReLU and
-// max pooling they need not: where a probe crosses a kink the image's gradient jumps, by more in such small networks than
-// the derivative between kinks changes it. Those cases have a probe so short that none lies on its way, and more rounding
-// in return.
+// max pooling they need not: where a probe crosses a kink the image's gradient jumps, in such small networks by more
+// than the derivative between kinks changes it. Those cases have a probe so short that none lies on its way, and more
+// rounding in return.
 #include "levels.h"
 #include "hashed.h"
 #include "golden_json.h"
@@ -106,7 +106,8 @@ static void setup(fixture *f, json_t *golden)
 {
     memset(f, 0, sizeof *f);
     f->golden = golden;
-    gsg_multilevel_options o = levels_options((int32_t)integer(golden, "spatial"), integer(golden, "outputs"), &f->data);
+    const int32_t spatial = (int32_t)integer(golden, "spatial");
+    gsg_multilevel_options o = levels_options(spatial, integer(golden, "outputs"), &f->data);
     f->data.beyond = number(golden, "beyond");
     f->unet = (gsg_unet){.spatial = f->data.spatial, .levels = 2, .channels = 1, .outputs = o.outputs, .width = 4};
     if (integer(golden, "unet")) {
@@ -158,7 +159,8 @@ static void teardown(fixture *f)
 static void compare(fixture *f, int32_t param, const float *stored)
 {
     gsg_param view = f->params->items[param];
-    const size_t index = golden_index(golden_get(f->golden, f->params == f->l.segmenter ? "segmenter" : "gan"), view.name);
+    const char *network = f->params == f->l.segmenter ? "segmenter" : "gan";
+    const size_t index = golden_index(golden_get(f->golden, network), view.name);
     const int64_t count = gsg_shape_count(view.layout.shape);
     float *plain = malloc((size_t)count * sizeof *plain);
     double square = 0, dot = 0;
@@ -230,7 +232,8 @@ static void check_gradients(fixture *f)
     gsg_plan_set_sink(m->gan->judge, compare_gradient, f);
     for (int32_t i = 0; i < gan->count; i++)
         if (starts(gan->items[i].name, "generator."))
-            memcpy(gan->items[i].data, m->gan_before->items[i].data, (size_t)gan->items[i].layout.count * sizeof(float));
+            memcpy(gan->items[i].data, m->gan_before->items[i].data,
+                   (size_t)gan->items[i].layout.count * sizeof(float));
     OK(gsg_plan_run(m->gan->generate, &run, err)); // against the discriminator after its step
     gsg_params_copy(gan, m->gan_before);
     OK(gsg_plan_run(m->gan->judge, &run, err));
@@ -249,7 +252,8 @@ static void check_gradients(fixture *f)
 static void check_number(const fixture *f, const char *key, double found)
 {
     const double expected = number(f->golden, key);
-    ck_assert_msg(fabs(found - expected) < 1e-4 * fmax(1, fabs(expected)), "%s: %.7g, PyTorch %.7g", key, found, expected);
+    const double tolerance = 1e-4 * fmax(1, fabs(expected));
+    ck_assert_msg(fabs(found - expected) < tolerance, "%s: %.7g, PyTorch %.7g", key, found, expected);
 }
 
 static void check_losses(const fixture *f, double loss)
@@ -278,7 +282,8 @@ static void check_group(const fixture *f, int32_t group, const char *name, doubl
             count++;
         }
     const double error = sqrt(difference / square);
-    printf("# by %s: relative error %.2e, %d of %d signs, norm %.3g\n", name, error, (int)signs, (int)count, sqrt(square));
+    printf("# by %s: relative error %.2e, %d of %d signs, norm %.3g\n", name, error, (int)signs, (int)count,
+           sqrt(square));
     ck_assert_msg(error < tolerance, "%s: relative error %g", name, error);
 }
 
