@@ -122,7 +122,7 @@ def appearance(x, draws, keys, m, mixes, stream):
         amount = [m[j] * APPEARANCE_RANGE[j] * u[j] for j in range(5)]
         sigma = amount[4]
         if sigma >= 0.15:
-            radius = math.ceil(4 * float(sigma))
+            radius = math.ceil(4 * float(sigma.detach()))
             k = torch.arange(-radius, radius + 1, dtype=torch.float64)
             w = torch.exp(-k * k / (2 * sigma * sigma))
             w = w / w.sum()
