@@ -95,7 +95,8 @@ genseg_status gsg_model_get_word(const gsg_meta *meta, const char *key, const ch
     return gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: metadata `%s` is \"%.40s\", which is unknown", path, key, word);
 }
 
-genseg_status gsg_model_check_input(const gsg_preprocess *preprocess, int64_t multiple, const char *path, gsg_error *err)
+genseg_status gsg_model_check_input(const gsg_preprocess *preprocess, int64_t multiple, const char *path,
+                                    gsg_error *err)
 {
     if (gsg_preprocess_check(preprocess, err) != GENSEG_OK) {
         gsg_error_prefix(err, GENSEG_ERROR_FORMAT, path);

@@ -1,5 +1,5 @@
-// The struct behind genseg_generator: a trained generator with all that making images of label maps needs. It never changes
-// once made, but for a planned network that is kept for the next image.
+// The struct behind genseg_generator: a trained generator with all that making images of label maps needs. It never
+// changes once made, but for a planned network that is kept for the next image.
 #ifndef GSG_PREDICT_SYNTHESIZER_H
 #define GSG_PREDICT_SYNTHESIZER_H
 

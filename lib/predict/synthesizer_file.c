@@ -82,8 +82,8 @@ static genseg_status get_fixed(const gsg_meta *meta, const char *path, gsg_gener
     genseg_status status = gsg_meta_get_ints(meta, "generator.fixed", 2 * g->levels, fixed, err);
     for (int32_t i = 0; i < 2 * g->levels && status == GENSEG_OK; i++) {
         if (fixed[i] != 0 && (fixed[i] < GSG_CELL_FIRST || fixed[i] > largest || fixed[i] % 2 != 0))
-            return gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: metadata `generator.fixed`[%d] is %lld, no kernel", path,
-                                 (int)i, (long long)fixed[i]);
+            return gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: metadata `generator.fixed`[%d] is %lld, no kernel",
+                                 path, (int)i, (long long)fixed[i]);
         g->fixed[i] = (int32_t)fixed[i];
     }
     return status;

@@ -9,8 +9,8 @@
 genseg_array gsg_array_dense(void *data, int32_t dtype, gsg_shape shape);
 // data, dtype, ndim, positive shape; `name` is for the message.
 genseg_status gsg_array_check(const genseg_array *array, const char *name, gsg_error *err);
-// Is `array` of the grid of `other`, that is, of its last `ndim` axes, behind `leading` entries along one axis before them
-// (0: none)? SHAPE with both shapes where not.
+// Is `array` of the grid of `other`, that is, of its last `ndim` axes, behind `leading` entries along one axis before
+// them (0: none)? SHAPE with both shapes where not.
 genseg_status gsg_array_check_grid(const genseg_array *array, int64_t leading, const genseg_array *other, int32_t ndim,
                                    const char *name, const char *other_name, gsg_error *err);
 gsg_shape gsg_array_shape(const genseg_array *array);

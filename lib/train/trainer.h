@@ -9,7 +9,7 @@
 #include "graph/plan.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
-#include "predict/segmenter.h"
+#include "predict/synthesizer.h"
 #include "train/multilevel.h"
 
 // Overlap of tiles in validation: less than in prediction, since it is done often.
@@ -115,6 +115,9 @@ genseg_status gsg_trainer_keep(genseg_trainer *trainer, gsg_error *err);
 genseg_status gsg_trainer_validate(genseg_trainer *trainer, gsg_error *err);
 genseg_status gsg_trainer_run(genseg_trainer *trainer, genseg_progress_fn report, void *user, gsg_error *err);
 genseg_status gsg_trainer_segmenter(const genseg_trainer *trainer, genseg_segmenter **segmenter, gsg_error *err);
+
+// The generator that goes with it. STATE where the method has none.
+genseg_status gsg_trainer_generator(const genseg_trainer *trainer, genseg_generator **generator, gsg_error *err);
 
 // Has the host asked to end, by its callback or by genseg_trainer_cancel()?
 int32_t gsg_trainer_cancelled(genseg_trainer *trainer);

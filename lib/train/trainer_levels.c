@@ -4,6 +4,7 @@
 
 #include "core/log.h"
 #include "core/parallel.h"
+#include "genseg/version.h"
 #include "train/trainer.h"
 
 #define MEMORY_OF_JUDGE 0.98
@@ -304,5 +305,58 @@ genseg_status gsg_trainer_step_levels(genseg_trainer *trainer, double lr, double
         watch_judge(trainer, trainer->gan_step + trainer->step);
     if (status == GENSEG_ERROR_NUMERIC)
         gsg_trainer_go_back(trainer);
+    return status;
+}
+
+// ---- what is handed out
+
+// Steps of level I behind the best model.
+static int64_t generator_steps(const genseg_trainer *trainer)
+{
+    const int64_t every = trainer->multilevel->options.gan_every;
+    return trainer->gan_step + (every > 0 ? (trainer->best_step + every - 1) / every : 0);
+}
+
+// The best generator without its discriminator.
+static genseg_status copy_generator(const genseg_trainer *trainer, const gsg_generator *network, gsg_params **params,
+                                    gsg_error *err)
+{
+    gsg_params *made = NULL;
+    genseg_status status = gsg_generator_params(trainer->context, network, &made, err);
+    if (status != GENSEG_OK)
+        return status;
+    for (int32_t i = 0; i < made->count; i++) {
+        gsg_param *to = &made->items[i];
+        const int32_t from = gsg_params_find(trainer->gan_best, to->name);
+        GSG_CHECK(from >= 0 && trainer->gan_best->items[from].layout.count == to->layout.count);
+        memcpy(to->data, trainer->gan_best->items[from].data, (size_t)to->layout.count * sizeof *to->data);
+    }
+    *params = made;
+    made = NULL;
+done:
+    gsg_params_free(made);
+    return status;
+}
+
+genseg_status gsg_trainer_generator(const genseg_trainer *trainer, genseg_generator **generator, gsg_error *err)
+{
+    const genseg_dataset *dataset = trainer->dataset;
+    gsg_params *params = NULL;
+    if (!trainer->multilevel)
+        return gsg_error_set(err, GENSEG_ERROR_STATE, "the method trains no generator");
+    if (trainer->best_step < 0)
+        return gsg_error_set(err, GENSEG_ERROR_STATE, "nothing is trained yet");
+    const gsg_generator *network = &trainer->multilevel->options.gan.generator;
+    genseg_status status = copy_generator(trainer, network, &params, err);
+    if (status != GENSEG_OK)
+        return status;
+    gsg_synthesizer_parts parts = {.network = *network, .symmetric = trainer->options.symmetric,
+                                   .classes = dataset->classes, .values = dataset->values,
+                                   .version = GENSEG_VERSION_STRING, .steps = generator_steps(trainer)};
+    memcpy(parts.size, trainer->preprocess.size, sizeof parts.size);
+    memcpy(parts.spacing, trainer->preprocess.spacing, sizeof parts.spacing);
+    status = gsg_synthesizer_new(trainer->context, &parts, params, generator, err);
+    if (status != GENSEG_OK)
+        gsg_params_free(params);
     return status;
 }
