@@ -54,7 +54,33 @@ static const char *scale_name(int32_t value)
                                            : "unknown";
 }
 
-static int print_model(console *to, const genseg_segmenter *segmenter, const char *path)
+// The generator beside the segmenter, or that there is none.
+static int print_generator(console *to, genseg_context *context, const char *path)
+{
+    genseg_generator *generator = NULL;
+    genseg_generator_info info = {.struct_size = sizeof info};
+    genseg_error err;
+    genseg_status status = genseg_generator_load(context, path, &generator, &err);
+    if (status == GENSEG_ERROR_FORMAT && strstr(err.message, "no generator")) {
+        printf("generator     none\n");
+        return TOOL_OK;
+    }
+    if (status == GENSEG_OK)
+        status = genseg_generator_describe(generator, &info, &err);
+    if (status == GENSEG_OK) {
+        printf("generator     width %" PRId64 ", %d levels, ", info.width, info.levels);
+        if (info.candidates > 1)
+            printf("%d candidates, ", info.candidates);
+        printf("%" PRId64 " weights, ", info.weights);
+        for (int i = 3 - info.ndim; i < 3; i++)
+            printf("%s%" PRId64, i > 3 - info.ndim ? "x" : "", info.size[i]);
+        printf("; %" PRId64 " steps\n", info.steps);
+    }
+    genseg_generator_free(generator);
+    return status == GENSEG_OK ? TOOL_OK : tool_failed(to, status, &err);
+}
+
+static int print_model(console *to, genseg_context *context, const genseg_segmenter *segmenter, const char *path)
 {
     genseg_segmenter_info info = {.struct_size = sizeof info};
     genseg_error err;
@@ -82,6 +108,8 @@ static int print_model(console *to, const genseg_segmenter *segmenter, const cha
            info.steps, info.train_cases, info.validation_cases, info.seed);
     if (isfinite(info.validation_dice))
         printf("validation    mean Dice of the foreground %.4f\n", info.validation_dice);
+    if (print_generator(to, context, path) != TOOL_OK)
+        return TOOL_FAILED;
     printf("\nclass  label  name\n");
     for (int32_t k = 0; k < info.classes; k++)
         printf("%5d  %5" PRId64 "  %s\n", k, genseg_segmenter_label_value(segmenter, k),
@@ -92,7 +120,7 @@ static int print_model(console *to, const genseg_segmenter *segmenter, const cha
 static int inspect_model(console *to, genseg_context *context, const char *path)
 {
     genseg_segmenter *segmenter = tool_load(to, context, path);
-    int code = segmenter ? print_model(to, segmenter, path) : TOOL_FAILED;
+    int code = segmenter ? print_model(to, context, segmenter, path) : TOOL_FAILED;
     genseg_segmenter_free(segmenter);
     return code;
 }

@@ -249,16 +249,29 @@ static int32_t on_progress(const genseg_progress *progress, void *user)
     return interrupt_asked();
 }
 
-static int save(console *to, const genseg_trainer *trainer, const char *path)
+// Is one written? The methods of real pairs alone have none.
+static bool has_generator(const train_arguments *my)
 {
+    const char *method = my->trainer.method;
+    return !my->segmenter_only && strcmp(method, "augment") != 0 && strcmp(method, "plain") != 0;
+}
+
+static int save(console *to, const train_arguments *my, const genseg_trainer *trainer)
+{
+    const char *path = my->out;
     genseg_segmenter *segmenter = NULL;
+    genseg_generator *generator = NULL;
     genseg_segmenter_info info = {.struct_size = sizeof info};
     genseg_error err;
     genseg_status status = genseg_trainer_segmenter(trainer, &segmenter, &err);
     if (status == GENSEG_OK)
-        status = genseg_segmenter_save(segmenter, path, &err);
+        status = has_generator(my) ? genseg_trainer_generator(trainer, &generator, &err) : GENSEG_OK;
+    if (status == GENSEG_OK)
+        status = generator ? genseg_generator_save(generator, segmenter, path, &err)
+                           : genseg_segmenter_save(segmenter, path, &err);
     if (status == GENSEG_OK)
         status = genseg_segmenter_describe(segmenter, &info, &err);
+    genseg_generator_free(generator);
     genseg_segmenter_free(segmenter);
     if (status != GENSEG_OK)
         return tool_failed(to, status, &err);
@@ -270,7 +283,7 @@ static int save(console *to, const genseg_trainer *trainer, const char *path)
 }
 
 // After the run: whatever it ended with, a model that was trained is kept.
-static int finish(console *to, const genseg_trainer *trainer, const char *path, genseg_status status,
+static int finish(console *to, const train_arguments *my, const genseg_trainer *trainer, genseg_status status,
                   const genseg_error *err)
 {
     bool keep = status == GENSEG_OK || genseg_trainer_steps(trainer) > 0;
@@ -284,7 +297,7 @@ static int finish(console *to, const genseg_trainer *trainer, const char *path, 
                       (long long)genseg_trainer_steps(trainer));
     else if (status != GENSEG_OK && keep)
         console_error(to, "the best model before that is kept");
-    int code = keep ? save(to, trainer, path) : TOOL_OK;
+    int code = keep ? save(to, my, trainer) : TOOL_OK;
     if (status == GENSEG_OK || code != TOOL_OK)
         return code;
     return status == GENSEG_ERROR_CANCELLED ? TOOL_CANCELLED : TOOL_FAILED;
@@ -300,7 +313,7 @@ static int train(console *to, train_arguments *my, genseg_context *context, gens
     say_plan(to, my, context, dataset, trainer);
     interrupt_arm(trainer);
     status = genseg_trainer_run(trainer, on_progress, to, &err);
-    int code = finish(to, trainer, my->out, status, &err);
+    int code = finish(to, my, trainer, status, &err);
     interrupt_disarm();
     genseg_trainer_free(trainer);
     return code;

@@ -47,15 +47,21 @@ genseg_context *tool_context(console *to, const tool_common *common, int64_t see
     return context;
 }
 
+bool tool_may_load(console *to, const char *path)
+{
+    const bool folder = output_is_folder(path);
+    if (!folder && (access(path, R_OK) != 0 || output_is_model(path)))
+        return true;
+    console_error(to, "%s: is %s, not a model of genseg train", path, folder ? "a folder" : "some other file");
+    return false;
+}
+
 genseg_segmenter *tool_load(console *to, genseg_context *context, const char *path)
 {
     genseg_segmenter *segmenter = NULL;
     genseg_error err;
-    if (output_is_folder(path) || (access(path, R_OK) == 0 && !output_is_model(path))) {
-        console_error(to, "%s: is %s, not a model of genseg train", path,
-                      output_is_folder(path) ? "a folder" : "some other file");
+    if (!tool_may_load(to, path))
         return NULL;
-    }
     genseg_status status = genseg_segmenter_load(context, path, &segmenter, &err);
     if (status == GENSEG_OK)
         return segmenter;

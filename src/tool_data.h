@@ -50,6 +50,8 @@ int tool_failed(console *to, genseg_status status, const genseg_error *err);
 // NULL after a message. `seed` -1: the library's default. The console gets its warnings; NULL: nobody.
 genseg_context *tool_context(console *to, const tool_common *common, int64_t seed, console *warnings);
 
+// False after a message where the path is plainly no model; a path that can't be read is left to the library.
+bool tool_may_load(console *to, const char *path);
 // Loads a model file; NULL after a message. What is no model at all is told without the details.
 genseg_segmenter *tool_load(console *to, genseg_context *context, const char *path);
 

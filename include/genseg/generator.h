@@ -53,7 +53,8 @@ GENSEG_API genseg_status genseg_synthesize_options_init(genseg_synthesize_option
 
 /**
  * Loads the generator of a model file.
- * @return IO, NOMEM; FORMAT (damaged, no model, or one without a generator), VERSION, SHAPE
+ * @return IO, NOMEM; FORMAT (damaged, no model, or one without a generator: the message says "no generator"), VERSION,
+ *         SHAPE
  * @threads any
  * @since 0.1
  */

@@ -9,6 +9,7 @@
 #include "genseg/base.h"
 #include "genseg/context.h"
 #include "genseg/dataset.h"
+#include "genseg/generator.h"
 #include "genseg/metrics.h"
 #include "genseg/segmenter.h"
 #include "genseg/trainer.h"

@@ -119,6 +119,18 @@ GENSEG_API genseg_status genseg_trainer_new(genseg_context *context, genseg_data
                                             const genseg_trainer_options *options, genseg_trainer **trainer,
                                             genseg_error *err);
 
+/**
+ * Begins with the weights of a model instead of random ones, before the first run. The options must make networks like
+ * its own (genseg_segmenter_describe(), genseg_generator_describe()).
+ * @param generator NULL: the trainer's own
+ * @return SHAPE (a weight that doesn't fit, with its name; nothing is changed then), STATE (begun already, or a method
+ *         without a generator)
+ * @threads exclusive
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_trainer_start_from(genseg_trainer *trainer, const genseg_segmenter *segmenter,
+                                                   const genseg_generator *generator, genseg_error *err);
+
 /** Drops the caller's reference. Not from a callback of its own run. @threads exclusive @since 0.1 */
 GENSEG_API void genseg_trainer_free(genseg_trainer *trainer);
 

@@ -69,41 +69,6 @@ void genseg_segmenter_free(genseg_segmenter *segmenter)
 
 // ---- prediction from memory
 
-static bool holds(int32_t dtype, int64_t value)
-{
-    switch (dtype) {
-    case GENSEG_DTYPE_UINT8:
-        return value >= 0 && value <= UINT8_MAX;
-    case GENSEG_DTYPE_INT8:
-        return value >= INT8_MIN && value <= INT8_MAX;
-    case GENSEG_DTYPE_UINT16:
-        return value >= 0 && value <= UINT16_MAX;
-    case GENSEG_DTYPE_INT16:
-        return value >= INT16_MIN && value <= INT16_MAX;
-    case GENSEG_DTYPE_UINT32:
-    case GENSEG_DTYPE_UINT64:
-        return value >= 0;
-    default:
-        return true;
-    }
-}
-
-// Is `array` of the image's grid, behind `leading` entries along one axis before it (0: none)?
-static genseg_status check_grid(const genseg_array *array, int64_t leading, const genseg_array *image, int32_t ndim,
-                                const char *name, gsg_error *err)
-{
-    const int32_t lead = leading > 0;
-    genseg_status status = gsg_array_check(array, name, err);
-    if (status != GENSEG_OK)
-        return status;
-    if (array->ndim == ndim + lead && (!lead || array->shape[0] == leading) &&
-        memcmp(array->shape + lead, image->shape + image->ndim - ndim, (size_t)ndim * sizeof *array->shape) == 0)
-        return GENSEG_OK;
-    char had[GSG_SHAPE_TEXT_SIZE], of[GSG_SHAPE_TEXT_SIZE];
-    return gsg_error_set(err, GENSEG_ERROR_SHAPE, "%s is %s, the image %s", name,
-                         gsg_shape_text(gsg_array_shape(array), had), gsg_shape_text(gsg_array_shape(image), of));
-}
-
 static genseg_status check_arrays(const genseg_segmenter *segmenter, const genseg_array *image,
                                   const genseg_array *label, const genseg_array *probability, gsg_error *err)
 {
@@ -116,16 +81,16 @@ static genseg_status check_arrays(const genseg_segmenter *segmenter, const gense
                               gsg_shape_text(gsg_array_shape(image), text), (int)ndim, (int)channels));
     }
     if (label) {
-        GSG_TRY(check_grid(label, 0, image, ndim, "label", err));
+        GSG_TRY(gsg_array_check_grid(label, 0, image, ndim, "label", "image", err));
         if (gsg_dtype_is_float(label->dtype))
             GSG_TRY(gsg_error_set(err, GENSEG_ERROR_INVALID, "label has a floating-point dtype"));
         for (int32_t k = 0; k < segmenter->classes; k++)
-            if (!holds(label->dtype, segmenter->values[k]))
+            if (!gsg_dtype_holds(label->dtype, segmenter->values[k]))
                 GSG_TRY(gsg_error_set(err, GENSEG_ERROR_INVALID, "label value %d doesn't fit the dtype of label",
                                       (int)segmenter->values[k]));
     }
     if (probability) {
-        GSG_TRY(check_grid(probability, segmenter->classes, image, ndim, "probability", err));
+        GSG_TRY(gsg_array_check_grid(probability, segmenter->classes, image, ndim, "probability", "image", err));
         if (probability->dtype != GENSEG_DTYPE_FLOAT32)
             GSG_TRY(gsg_error_set(err, GENSEG_ERROR_INVALID, "probability is not float32"));
     }

@@ -60,6 +60,15 @@ done:
     return status;
 }
 
+genseg_status genseg_trainer_start_from(genseg_trainer *trainer, const genseg_segmenter *segmenter,
+                                        const genseg_generator *generator, genseg_error *err)
+{
+    genseg_status status = check_trainer(trainer, err);
+    if (status == GENSEG_OK && !segmenter)
+        status = missing("segmenter", err);
+    return status == GENSEG_OK ? gsg_trainer_start_from(trainer, segmenter, generator, err) : status;
+}
+
 void genseg_trainer_free(genseg_trainer *trainer)
 {
     gsg_trainer_free(trainer);
@@ -125,6 +134,14 @@ genseg_status genseg_trainer_segmenter(const genseg_trainer *trainer, genseg_seg
     if (status == GENSEG_OK && !segmenter)
         status = missing("segmenter", err);
     return status == GENSEG_OK ? gsg_trainer_segmenter(trainer, segmenter, err) : status;
+}
+
+genseg_status genseg_trainer_generator(const genseg_trainer *trainer, genseg_generator **generator, genseg_error *err)
+{
+    genseg_status status = check_trainer(trainer, err);
+    if (status == GENSEG_OK && !generator)
+        status = missing("generator", err);
+    return status == GENSEG_OK ? gsg_trainer_generator(trainer, generator, err) : status;
 }
 
 genseg_status genseg_trainer_lever(const genseg_trainer *trainer, int64_t index, genseg_lever *lever, genseg_error *err)

@@ -476,3 +476,61 @@ genseg_status gsg_probability_write(genseg_context *context, const char *path, c
     gsg_free(context, copy);
     return gsg_format_name_path(err, status, path);
 }
+
+// Channels apart and low..high to pixels and 0..255.
+static genseg_status write_pixels(genseg_context *context, const char *path, const float *image, int32_t channels,
+                                  double low, double high, const gsg_source *reference, gsg_error *err)
+{
+    const int64_t height = reference->size[1], width = reference->size[2], count = height * width;
+    if (reference->size[0] != 1 || (channels != 1 && channels != 3))
+        return gsg_error_set(err, GENSEG_ERROR_UNSUPPORTED, "PNG holds no %s: write .nii.gz",
+                             reference->size[0] != 1 ? "3-D image" : "image but of 1 or 3 channels");
+    uint8_t *pixels = gsg_alloc(context, (size_t)count, (size_t)channels);
+    if (!pixels)
+        return gsg_error_nomem(err, (size_t)count * (size_t)channels);
+    for (int64_t i = 0; i < count * channels; i++) {
+        const double level = ((double)image[i % channels * count + i / channels] - low) / (high - low);
+        pixels[i] = (uint8_t)lrint(255 * fmin(fmax(level, 0), 1));
+    }
+    genseg_status status = gsg_png_write(context, path, pixels, height, width, channels, err);
+    gsg_free(context, pixels);
+    return status;
+}
+
+genseg_status gsg_image_write(genseg_context *context, const char *path, float *image, int32_t channels, double low,
+                              double high, const gsg_source *reference, gsg_error *err)
+{
+    genseg_status status;
+    const gsg_format *format = gsg_format_named(path);
+    if (format == &gsg_format_png) {
+        status = write_pixels(context, path, image, channels, low, high, reference, err);
+    } else if (format == &gsg_format_nifti && !gsg_text_ends(path, ".hdr") && !gsg_text_ends(path, ".hdr.gz")) {
+        const int64_t dims[4] = {channels, reference->size[0], reference->size[1], reference->size[2]};
+        const genseg_array array = gsg_array_dense(image, GENSEG_DTYPE_FLOAT32, gsg_shape_make(4, dims));
+        status = gsg_nifti_write(context, path, &array, channels > 1 ? channels : 0, reference, err);
+    } else {
+        status = gsg_error_set(err, GENSEG_ERROR_UNSUPPORTED, "%s: images are written as .nii, .nii.gz or .png", path);
+    }
+    return gsg_format_name_path(err, status, path);
+}
+
+genseg_status gsg_label_read(genseg_context *context, const char *path, int32_t **label, gsg_source *source,
+                             gsg_error *err)
+{
+    gsg_source found;
+    const gsg_location at = {.path = (char *)path, .plane = -1};
+    genseg_status status = gsg_source_read(context, path, &found, err);
+    if (status != GENSEG_OK)
+        return status;
+    const size_t count = (size_t)(found.size[0] * found.size[1] * found.size[2]);
+    int32_t *values = gsg_alloc(context, count, sizeof *values);
+    status = values ? gsg_format_read_label(&found, &at, values, err) : gsg_error_nomem(err, count * sizeof *values);
+    if (status != GENSEG_OK) {
+        gsg_free(context, values);
+        gsg_source_free(&found);
+        return status;
+    }
+    *label = values;
+    *source = found;
+    return GENSEG_OK;
+}

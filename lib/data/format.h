@@ -81,4 +81,8 @@ const char *gsg_voxel_text(int64_t index, const int64_t size[3], char buffer[GSG
 genseg_status gsg_nifti_write(genseg_context *context, const char *path, const genseg_array *stored, int64_t classes,
                               const gsg_source *reference, gsg_error *err);
 
+// PNG: 8-bit pixels (H, W, channels), dense, 1 or 3 channels.
+genseg_status gsg_png_write(genseg_context *context, const char *path, const uint8_t *pixels, int64_t height,
+                            int64_t width, int32_t channels, gsg_error *err);
+
 #endif

@@ -303,6 +303,12 @@ static genseg_status write_label(genseg_context *context, const char *path, cons
     return status;
 }
 
+genseg_status gsg_png_write(genseg_context *context, const char *path, const uint8_t *pixels, int64_t height,
+                            int64_t width, int32_t channels, gsg_error *err)
+{
+    return write_png(context, path, pixels, height, width, 8, channels, err);
+}
+
 genseg_status gsg_picture_write(genseg_context *context, const char *path, const uint8_t *pixels, int64_t height,
                                 int64_t width, gsg_error *err)
 {

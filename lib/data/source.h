@@ -29,6 +29,11 @@ void gsg_source_free(gsg_source *source); // frees the header, zeroes the rest
 genseg_status gsg_image_read(genseg_context *context, const char *path, gsg_volume *volume, gsg_source *source,
                              gsg_error *err);
 
+// The same for a label map: values as stored, dense D x H x W, owned by the caller (gsg_free()). UNSUPPORTED where the
+// format holds no label maps.
+genseg_status gsg_label_read(genseg_context *context, const char *path, int32_t **label, gsg_source *source,
+                             gsg_error *err);
+
 // Only the header: sizes and geometry, to plan memory before reading.
 genseg_status gsg_source_read(genseg_context *context, const char *path, gsg_source *source, gsg_error *err);
 
@@ -46,6 +51,11 @@ genseg_status gsg_label_write(genseg_context *context, const char *path, const g
 // classes in the 4th dimension, atomically.
 genseg_status gsg_probability_write(genseg_context *context, const char *path, const genseg_array *probability,
                                     const gsg_source *reference, gsg_error *err);
+
+// Writes an image, channels first, on the grid of `reference`, atomically: .nii and .nii.gz as float32, channels in the 4th
+// dimension where there are several; .png with 8 bits (2-D; 1 or 3 channels), low..high becoming 0..255.
+genseg_status gsg_image_write(genseg_context *context, const char *path, float *image, int32_t channels, double low,
+                              double high, const gsg_source *reference, gsg_error *err);
 
 // Writes 8-bit RGB pixels (H, W, 3), dense, as PNG, atomically.
 genseg_status gsg_picture_write(genseg_context *context, const char *path, const uint8_t *pixels, int64_t height,

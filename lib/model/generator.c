@@ -79,16 +79,23 @@ static genseg_status check(const gsg_generator *g, gsg_shape mask, gsg_shape noi
     return GENSEG_OK;
 }
 
-// Channels after `level` halvings.
-static int64_t channels_of(const gsg_generator *g, int32_t level)
+int64_t gsg_generator_channels(const gsg_generator *generator, int32_t level)
 {
-    return g->width << (level - 1 < 3 ? level - 1 : 3);
+    return generator->width << (level - 1 < 3 ? level - 1 : 3);
 }
 
 // Cells by number: the encoder's from outside inwards, then the decoder's from inside outwards.
 static int32_t cell_count(const gsg_generator *g)
 {
     return 2 * g->levels;
+}
+
+int32_t gsg_generator_searchable(const gsg_generator *generator)
+{
+    int32_t searchable = 0;
+    for (int32_t i = 0; i < cell_count(generator); i++)
+        searchable |= !generator->fixed[i];
+    return searchable;
 }
 
 static void cell_name(const gsg_generator *g, int32_t number, char name[NAME_SIZE])
@@ -113,8 +120,8 @@ static gsg_value encode(gsg_graph *graph, const gsg_generator *g, int32_t level,
     const bool innermost = level == g->levels;
     cell_name(g, level - 1, name);
     if (level > 1 && !innermost)
-        return gsg_nn_cell_norm(graph, name, x, channels_of(g, level), &cell, SLOPE, mode);
-    gsg_value y = gsg_nn_cell(graph, name, x, channels_of(g, level), &cell, 0);
+        return gsg_nn_cell_norm(graph, name, x, gsg_generator_channels(g, level), &cell, SLOPE, mode);
+    gsg_value y = gsg_nn_cell(graph, name, x, gsg_generator_channels(g, level), &cell, 0);
     return gsg_op_activation(graph, y, GSG_ACT_RELU, innermost ? 0.0f : SLOPE);
 }
 
@@ -128,7 +135,7 @@ static gsg_value decode(gsg_graph *graph, const gsg_generator *g, int32_t level,
     cell_name(g, number, name);
     if (level == 1)
         return gsg_op_activation(graph, gsg_nn_cell(graph, name, x, g->channels, &cell, 1), GSG_ACT_TANH, 0.0f);
-    gsg_value y = gsg_nn_cell_norm(graph, name, x, channels_of(g, level - 1), &cell, 0.0f, mode);
+    gsg_value y = gsg_nn_cell_norm(graph, name, x, gsg_generator_channels(g, level - 1), &cell, 0.0f, mode);
     const bool drops = (mode == GSG_MODE_TRAIN || mode == GSG_MODE_PROBE) && g->dropout > 0;
     if (drops && level < g->levels && level >= g->levels - DROPPING)
         y = gsg_op_dropout(graph, y, g->dropout);

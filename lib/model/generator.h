@@ -28,6 +28,10 @@ gsg_generator gsg_generator_default(int32_t spatial);
 int32_t gsg_generator_depth(int32_t spatial, const int64_t size[3]);
 // Sizes must be multiples of this; they need be neither powers of two nor equal.
 int64_t gsg_generator_multiple(const gsg_generator *generator);
+// Channels after `level` halvings, from 1.
+int64_t gsg_generator_channels(const gsg_generator *generator, int32_t level);
+// Is one of the cells still to be chosen?
+int32_t gsg_generator_searchable(const gsg_generator *generator);
 
 // mask (N, masks, [D,] H, W), noise alike or GSG_NONE: the image. Dropout in TRAIN and PROBE. Parameters are named
 // "generator.down1.k4.weight" (nn/cell.h), "generator.down2.norm.weight", ..., level 1 outermost, "generator.up1.bias".

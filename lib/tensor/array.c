@@ -38,6 +38,25 @@ int32_t gsg_dtype_is_float(int32_t dtype)
     return dtype == GENSEG_DTYPE_FLOAT32 || dtype == GENSEG_DTYPE_FLOAT64;
 }
 
+bool gsg_dtype_holds(int32_t dtype, int64_t value)
+{
+    switch (dtype) {
+    case GENSEG_DTYPE_UINT8:
+        return value >= 0 && value <= UINT8_MAX;
+    case GENSEG_DTYPE_INT8:
+        return value >= INT8_MIN && value <= INT8_MAX;
+    case GENSEG_DTYPE_UINT16:
+        return value >= 0 && value <= UINT16_MAX;
+    case GENSEG_DTYPE_INT16:
+        return value >= INT16_MIN && value <= INT16_MAX;
+    case GENSEG_DTYPE_UINT32:
+    case GENSEG_DTYPE_UINT64:
+        return value >= 0;
+    default:
+        return true;
+    }
+}
+
 genseg_array gsg_array_dense(void *data, int32_t dtype, gsg_shape shape)
 {
     genseg_array array = {.data = data, .dtype = dtype, .ndim = shape.ndim};
@@ -100,6 +119,22 @@ genseg_status gsg_array_check(const genseg_array *array, const char *name, gsg_e
                              gsg_shape_text(shape, text));
     }
     return GENSEG_OK;
+}
+
+genseg_status gsg_array_check_grid(const genseg_array *array, int64_t leading, const genseg_array *other, int32_t ndim,
+                                   const char *name, const char *other_name, gsg_error *err)
+{
+    const int32_t lead = leading > 0;
+    genseg_status status = gsg_array_check(array, name, err);
+    if (status != GENSEG_OK)
+        return status;
+    if (array->ndim == ndim + lead && (!lead || array->shape[0] == leading) &&
+        memcmp(array->shape + lead, other->shape + other->ndim - ndim, (size_t)ndim * sizeof *array->shape) == 0)
+        return GENSEG_OK;
+    char had[GSG_SHAPE_TEXT_SIZE], of[GSG_SHAPE_TEXT_SIZE];
+    return gsg_error_set(err, GENSEG_ERROR_SHAPE, "%s is %s, the %s %s", name,
+                         gsg_shape_text(gsg_array_shape(array), had), other_name,
+                         gsg_shape_text(gsg_array_shape(other), of));
 }
 
 // The array seen as rows: the merged dimensions, slowest first.

@@ -9,7 +9,7 @@
 #include "graph/plan.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
-#include "predict/segmenter.h"
+#include "predict/synthesizer.h"
 #include "train/multilevel.h"
 
 // Overlap of tiles in validation: less than in prediction, since it is done often.
@@ -103,6 +103,9 @@ genseg_status gsg_trainer_pretrain(genseg_trainer *trainer, gsg_error *err);
 // A step, as gsg_multilevel_step(); reports a discriminator that has won.
 genseg_status gsg_trainer_step_levels(genseg_trainer *trainer, double lr, double *loss, gsg_error *err);
 
+// ---- a model as the beginning, and proofs (trainer_audit.c)
+genseg_status gsg_trainer_start_from(genseg_trainer *trainer, const genseg_segmenter *segmenter,
+                                     const genseg_generator *generator, gsg_error *err);
 // Arguments checked by the caller but for the trainer's state.
 genseg_status gsg_trainer_audit(genseg_trainer *trainer, int32_t groups, int64_t most, double delta,
                                 genseg_audit_fn report, void *user, gsg_error *err);
@@ -119,6 +122,9 @@ genseg_status gsg_trainer_keep(genseg_trainer *trainer, gsg_error *err);
 genseg_status gsg_trainer_validate(genseg_trainer *trainer, gsg_error *err);
 genseg_status gsg_trainer_run(genseg_trainer *trainer, genseg_progress_fn report, void *user, gsg_error *err);
 genseg_status gsg_trainer_segmenter(const genseg_trainer *trainer, genseg_segmenter **segmenter, gsg_error *err);
+
+// The generator that goes with it. STATE where the method has none.
+genseg_status gsg_trainer_generator(const genseg_trainer *trainer, genseg_generator **generator, gsg_error *err);
 
 // Has the host asked to end, by its callback or by genseg_trainer_cancel()?
 int32_t gsg_trainer_cancelled(genseg_trainer *trainer);

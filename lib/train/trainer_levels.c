@@ -4,7 +4,7 @@
 
 #include "core/log.h"
 #include "core/parallel.h"
-#include "train/audit.h"
+#include "genseg/version.h"
 #include "train/trainer.h"
 
 #define MOST_GAN_STEPS 4000 // that are chosen, not asked for
@@ -309,52 +309,55 @@ genseg_status gsg_trainer_step_levels(genseg_trainer *trainer, double lr, double
     return status;
 }
 
-// ---- audit
+// ---- what is handed out
 
-typedef struct auditing {
-    genseg_audit_fn report;
-    void *user;
-    int64_t done, total;
-    double norm; // squared, of the gradients seen
-} auditing;
-
-static int32_t report_entry(const gsg_audit_entry *entry, void *user)
+// Steps of level I behind the best model.
+static int64_t generator_steps(const genseg_trainer *trainer)
 {
-    auditing *a = user;
-    const genseg_audit told = {.struct_size = sizeof told,
-                               .lever = entry->lever->name,
-                               .group = entry->lever->group,
-                               .index = (int32_t)entry->index,
-                               .gradient = entry->gradient,
-                               .brute = entry->brute,
-                               .noise = entry->noise,
-                               .done = ++a->done,
-                               .total = a->total};
-    a->norm += entry->gradient * entry->gradient;
-    return a->report(&told, a->user);
+    const int64_t every = trainer->multilevel->options.gan_every;
+    return trainer->gan_step + (every > 0 ? (trainer->best_step + every - 1) / every : 0);
 }
 
-genseg_status gsg_trainer_audit(genseg_trainer *trainer, int32_t groups, int64_t most, double delta,
-                                genseg_audit_fn report, void *user, gsg_error *err)
+// The best generator without its discriminator.
+static genseg_status copy_generator(const genseg_trainer *trainer, const gsg_generator *network, gsg_params **params,
+                                    gsg_error *err)
 {
-    const gsg_multilevel *m = trainer->multilevel;
-    auditing a = {.report = report, .user = user};
-    if (!m || !m->options.levers)
-        return gsg_error_set(err, GENSEG_ERROR_STATE, "there is no feedback to audit: method genseg with validation has");
-    if (trainer->step == 0)
-        return gsg_error_set(err, GENSEG_ERROR_STATE, "nothing is trained yet: audit after some steps");
-    for (int32_t i = 0; i < m->levers->count; i++)
-        if (m->levers->items[i].group & groups)
-            a.total += most > 0 && most < m->levers->items[i].count ? most : m->levers->items[i].count;
-    const gsg_audit_options options = {.groups = groups, .most = most, .delta = delta > 0 ? delta : 0.05,
-                                       .report = report_entry, .user = &a};
-    // The next step in which the generator moves and level III looks.
-    const int64_t both = trainer->options.gan_every * trainer->options.levers_every;
-    const int64_t step = (trainer->step + both - 1) / both * both;
-    gsg_multilevel_set_poll(trainer->multilevel, NULL, NULL);
-    genseg_status status = gsg_audit(trainer->multilevel, step, gsg_schedule_lr(&trainer->schedule, 0, 0), &options, err);
-    if (status == GENSEG_OK && a.total > 0 && !(a.norm > 0))
-        status = gsg_error_set(err, GENSEG_ERROR_NUMERIC, "all %lld gradients are zero: feedback doesn't reach the levers",
-                               (long long)a.total);
+    gsg_params *made = NULL;
+    genseg_status status = gsg_generator_params(trainer->context, network, &made, err);
+    if (status != GENSEG_OK)
+        return status;
+    for (int32_t i = 0; i < made->count; i++) {
+        gsg_param *to = &made->items[i];
+        const int32_t from = gsg_params_find(trainer->gan_best, to->name);
+        GSG_CHECK(from >= 0 && trainer->gan_best->items[from].layout.count == to->layout.count);
+        memcpy(to->data, trainer->gan_best->items[from].data, (size_t)to->layout.count * sizeof *to->data);
+    }
+    *params = made;
+    made = NULL;
+done:
+    gsg_params_free(made);
+    return status;
+}
+
+genseg_status gsg_trainer_generator(const genseg_trainer *trainer, genseg_generator **generator, gsg_error *err)
+{
+    const genseg_dataset *dataset = trainer->dataset;
+    gsg_params *params = NULL;
+    if (!trainer->multilevel)
+        return gsg_error_set(err, GENSEG_ERROR_STATE, "the method trains no generator");
+    if (trainer->best_step < 0)
+        return gsg_error_set(err, GENSEG_ERROR_STATE, "nothing is trained yet");
+    const gsg_generator *network = &trainer->multilevel->options.gan.generator;
+    genseg_status status = copy_generator(trainer, network, &params, err);
+    if (status != GENSEG_OK)
+        return status;
+    gsg_synthesizer_parts parts = {.network = *network, .symmetric = trainer->options.symmetric,
+                                   .classes = dataset->classes, .values = dataset->values,
+                                   .version = GENSEG_VERSION_STRING, .steps = generator_steps(trainer)};
+    memcpy(parts.size, trainer->preprocess.size, sizeof parts.size);
+    memcpy(parts.spacing, trainer->preprocess.spacing, sizeof parts.spacing);
+    status = gsg_synthesizer_new(trainer->context, &parts, params, generator, err);
+    if (status != GENSEG_OK)
+        gsg_params_free(params);
     return status;
 }

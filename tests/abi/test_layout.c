@@ -144,6 +144,28 @@ AT(genseg_evaluation, classes, 64);
 AT(genseg_evaluation, reserved, 68);
 AT(genseg_evaluation, seconds, 72);
 
+SIZE(genseg_generator_info, 88);
+AT(genseg_generator_info, struct_size, 0);
+AT(genseg_generator_info, version, 8);
+AT(genseg_generator_info, ndim, 16);
+AT(genseg_generator_info, channels, 20);
+AT(genseg_generator_info, classes, 24);
+AT(genseg_generator_info, levels, 28);
+AT(genseg_generator_info, candidates, 32);
+AT(genseg_generator_info, noise, 36);
+AT(genseg_generator_info, width, 40);
+AT(genseg_generator_info, weights, 48);
+AT(genseg_generator_info, size, 56);
+AT(genseg_generator_info, steps, 80);
+
+SIZE(genseg_synthesize_options, 40);
+AT(genseg_synthesize_options, struct_size, 0);
+AT(genseg_synthesize_options, seed, 8);
+AT(genseg_synthesize_options, number, 16);
+AT(genseg_synthesize_options, warp, 24);
+AT(genseg_synthesize_options, reserved, 28);
+AT(genseg_synthesize_options, magnitude, 32);
+
 SIZE(genseg_trainer_options, 304);
 AT(genseg_trainer_options, struct_size, 0);
 AT(genseg_trainer_options, segmenter, 8);

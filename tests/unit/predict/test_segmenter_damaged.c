@@ -2,23 +2,12 @@
 // wrong, without a trace in memory, and before much of it is taken.
 #include <math.h>
 
-#include "checkpoint/meta.h"
-#include "checkpoint/safetensors.h"
 #include "data_files.h"
 #include "faults.h"
+#include "model_damage.h"
 #include "segmenter_model.h"
 
 static genseg_context *context;
-
-// A copy of a model file with changes.
-typedef struct damage {
-    const char *find; // in the document, to be replaced once
-    const char *put;
-    const char *tensor; // to be changed, or left out where `edit` is NULL
-    void (*edit)(gsg_tensor_entry *entry);
-    const char *note; // instead of the document; "": no note at all
-    bool counter;     // one tensor more, as PyTorch's state_dict() has it
-} damage;
 
 static const char *const original = "model.safetensors";
 #define DAMAGED file_path("damaged.safetensors")
@@ -30,42 +19,9 @@ static void write_original(const model *m)
     genseg_segmenter_free(made);
 }
 
-static char *edited(const char *text, const damage *d)
-{
-    char *out = malloc(strlen(text) + 256);
-    if (!d->find)
-        return strcpy(out, text);
-    const char *at = strstr(text, d->find);
-    ck_assert_msg(at && !strstr(at + 1, d->find), "\"%s\" is not once in %s", d->find, text);
-    const size_t before = (size_t)(at - text);
-    memcpy(out, text, before);
-    strcpy(out + before, d->put);
-    strcat(out, at + strlen(d->find));
-    return out;
-}
-
 static void write_damaged(const damage *d)
 {
-    gsg_safetensors *file = NULL;
-    gsg_tensor_entry entries[128];
-    int64_t count = 0;
-    CK_OK(gsg_safetensors_open(context, file_path("%s", original), &file, err));
-    for (int64_t i = 0; i < gsg_safetensors_count(file); i++) {
-        entries[count] = gsg_safetensors_entry(file, i);
-        const bool meant = d->tensor && strcmp(entries[count].name, d->tensor) == 0;
-        if (meant && d->edit)
-            d->edit(&entries[count]);
-        count += !meant || d->edit;
-    }
-    static const int64_t batches = 7;
-    if (d->counter)
-        entries[count++] = (gsg_tensor_entry){
-            .name = "inc.double_conv.1.num_batches_tracked", .dtype = GENSEG_DTYPE_INT64, .data = &batches};
-    char *text = edited(d->note ? d->note : gsg_safetensors_note(file, GSG_META_NOTE), d);
-    const gsg_tensor_note note = {GSG_META_NOTE, text};
-    CK_OK(gsg_safetensors_save(context, DAMAGED, entries, count, &note, *text != '\0', err));
-    gsg_safetensors_free(file);
-    free(text);
+    damage_write(context, file_path("%s", original), DAMAGED, d);
 }
 
 // Refused with that status and message, which names the file; nothing stays, and never was there much.
@@ -208,24 +164,14 @@ START_TEST(every_key_is_needed)
 }
 END_TEST
 
-// Written to one element of a copy that lives until the next edit.
-static void put_value(gsg_tensor_entry *entry, int64_t at, float value)
-{
-    static float copy[1 << 16];
-    const int64_t count = gsg_shape_count(entry->shape);
-    memcpy(copy, entry->data, (size_t)count * sizeof *copy);
-    copy[at < 0 ? count + at : at] = value;
-    entry->data = copy;
-}
-
 static void put_nan(gsg_tensor_entry *entry)
 {
-    put_value(entry, -1, NAN);
+    damage_value(entry, -1, NAN);
 }
 
 static void put_infinity(gsg_tensor_entry *entry)
 {
-    put_value(entry, 0, -INFINITY);
+    damage_value(entry, 0, -INFINITY);
 }
 
 static void transpose(gsg_tensor_entry *entry)

@@ -1,5 +1,6 @@
 // Trainers with a generator: every method and kind of data runs, repeats bit for bit, may be cut anywhere, keeps what is
 // good where the generator diverges, and says in advance what memory it needs.
+#include "predict/synthesizer.h"
 #include "training.h"
 
 static genseg_trainer_options levels_options(int32_t ndim, int64_t steps, const char *method)
@@ -255,6 +256,38 @@ START_TEST(audits)
 }
 END_TEST
 
+START_TEST(begins_with_a_model)
+{
+    genseg_context *context = context_with(0);
+    genseg_trainer_options options = levels_options(2, 3, "genseg");
+    genseg_trainer *first = trainer_new(context, &plain, &options), *second;
+    genseg_segmenter *segmenter = NULL;
+    genseg_generator *generator = NULL;
+    OK(gsg_trainer_run(first, NULL, NULL, err));
+    OK(gsg_trainer_segmenter(first, &segmenter, err));
+    OK(gsg_trainer_generator(first, &generator, err));
+    FAILS(gsg_trainer_start_from(first, segmenter, generator, err), GENSEG_ERROR_STATE, "begun");
+    options.seed = 9;
+    second = trainer_new(context, &plain, &options);
+    ck_assert(!equal_params(first->best, second->params));
+    OK(gsg_trainer_start_from(second, segmenter, generator, err));
+    ck_assert(equal_params(first->best, second->params) && equal_params(first->best, second->best));
+    gsg_trainer_free(second);
+    options.generator_width = 3;
+    second = trainer_new(context, &plain, &options);
+    gsg_params *before = NULL;
+    OK(gsg_params_clone(second->params, &before, err));
+    FAILS(gsg_trainer_start_from(second, segmenter, generator, err), GENSEG_ERROR_SHAPE, "generator.down1");
+    ck_assert(equal_params(before, second->params));
+    gsg_params_free(before);
+    gsg_trainer_free(second);
+    gsg_trainer_free(first);
+    gsg_segmenter_release(segmenter);
+    gsg_synthesizer_release(generator);
+    context_close(context);
+}
+END_TEST
+
 START_TEST(memory_is_foretold)
 {
     genseg_context *context = context_with(0);
@@ -309,6 +342,7 @@ int main(void)
     tcase_add_test(tests, cut_runs_end_as_whole_ones);
     tcase_add_test(tests, a_generator_that_diverges);
     tcase_add_test(tests, audits);
+    tcase_add_test(tests, begins_with_a_model);
     tcase_add_loop_test(tests, memory_is_foretold, 0, 3);
     tcase_add_test(tests, learns);
     RUN_TESTS(tests);
