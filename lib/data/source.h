@@ -52,8 +52,8 @@ genseg_status gsg_label_write(genseg_context *context, const char *path, const g
 genseg_status gsg_probability_write(genseg_context *context, const char *path, const genseg_array *probability,
                                     const gsg_source *reference, gsg_error *err);
 
-// Writes an image, channels first, on the grid of `reference`, atomically: .nii and .nii.gz as float32, channels in the 4th
-// dimension where there are several; .png with 8 bits (2-D; 1 or 3 channels), low..high becoming 0..255.
+// Writes an image, channels first, on the grid of `reference`, atomically: .nii and .nii.gz as float32, channels in the
+// 4th dimension where there are several; .png with 8 bits (2-D; 1 or 3 channels), low..high becoming 0..255.
 genseg_status gsg_image_write(genseg_context *context, const char *path, float *image, int32_t channels, double low,
                               double high, const gsg_source *reference, gsg_error *err);
 
