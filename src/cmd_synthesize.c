@@ -228,7 +228,7 @@ static bool parse(synthesize_arguments *my, int argc, char **argv, int *first, i
     const argument list[] = {
         {.name = "out", .kind = ARGUMENT_TEXT, .target = &my->out, .letter = 'o'},
         ARGUMENTS_COMMON(my->common),
-        {.name = "number", .kind = ARGUMENT_COUNT, .target = &my->number, .low = 1, .high = 1e6},
+        {.name = "number", .kind = ARGUMENT_COUNT, .target = &my->number, .low = 1, .high = 1e15},
         {.name = "warp", .kind = ARGUMENT_FLAG, .target = &my->warp},
         {.name = "magnitude", .kind = ARGUMENT_REAL, .target = &my->options.magnitude, .low = 0, .high = 4},
         {.name = "seed", .kind = ARGUMENT_COUNT, .target = &my->seed, .high = 1e18},

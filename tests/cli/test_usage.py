@@ -4,7 +4,7 @@ import unittest
 
 from tool import GENSEG, ToolTest
 
-COMMANDS = 'train', 'predict', 'evaluate', 'inspect', 'convert'
+COMMANDS = 'train', 'predict', 'evaluate', 'synthesize', 'inspect', 'convert'
 
 
 class Usage(ToolTest):
@@ -47,6 +47,8 @@ class Usage(ToolTest):
         self.wrong('predict', 'm', says=['IMAGE is missing'])
         self.wrong('predict', 'm', 'i', says=['--out DIR is missing'])
         self.wrong('evaluate', 'm', says=['DATA is missing'])
+        self.wrong('synthesize', 'm', says=['MASK is missing'])
+        self.wrong('synthesize', 'm', 'a.png', says=['--out DIR is missing'])
         self.wrong('convert', 'phantom', says=['OUT.h5 is missing'])
 
     def test_values(self):
@@ -62,6 +64,12 @@ class Usage(ToolTest):
                 ('--optimizer', 'adamm', 'adam, adamw, rmsprop or sgd'), ('--segmenter', 'vit', 'unet2d or unet3d'),
                 ('--normalise', '', 'percentile, zscore or none')]:
             self.wrong('train', 'phantom', '--out', 'm', option, value, says=[option, f'{value}: expected {expected}'])
+
+    def test_values_of_synthesize(self):
+        for option, value, expected in [('--number', '0', 'a whole number of at least 1'), ('--seed', '-1', 'a whole number'),
+                                        ('--magnitude', '5', 'a number from 0 to 4'),
+                                        ('--discretise', 'all', 'merged or best')]:
+            self.wrong('synthesize', 'm', 'a.png', '--out', 'o', option, value, says=[option, f'{value}: expected {expected}'])
 
     def test_values_that_are_right(self):
         for more in (('--time', '1h30m', '--memory', '4GiB'), ('--memory', '512m', '--time', '90'),
