@@ -5,6 +5,7 @@
 
 #include "data_files.h"
 #include "genseg/trainer.h"
+#include "tensor/array.h"
 
 static genseg_context *context;
 static genseg_dataset *dataset;
@@ -142,6 +143,51 @@ static void check_description(const genseg_segmenter_info *info, int64_t steps)
     ck_assert(steps == 0 ? info->steps == 0 : info->steps > 0 && info->steps <= steps);
 }
 
+// What the trainer hands out with its segmenter makes images, and both go into one file.
+static void check_generator(const genseg_trainer *trainer, const genseg_segmenter *segmenter)
+{
+    static float pixels[32 * 32];
+    static uint8_t values[32 * 32];
+    genseg_generator *generator = NULL, *loaded = NULL;
+    genseg_generator_info info = {.struct_size = sizeof info};
+    const gsg_shape grid = gsg_shape_make(2, (int64_t[]){32, 32});
+    const genseg_array label = gsg_array_dense(values, GENSEG_DTYPE_UINT8, grid);
+    const genseg_array image = gsg_array_dense(pixels, GENSEG_DTYPE_FLOAT32, grid);
+    CK_OK(genseg_trainer_generator(trainer, &generator, err));
+    CK_OK(genseg_generator_describe(generator, &info, err));
+    ck_assert(info.ndim == 2 && info.channels == 1 && info.classes == 2 && info.levels == 5 && info.candidates == 3);
+    ck_assert(info.size[0] == 1 && info.size[1] == 32 && info.size[2] == 32 && info.width == 2 && info.noise == 0);
+    ck_assert(info.steps > 3 && info.weights > 1000);
+    CK_OK(genseg_generator_run(generator, &label, NULL, &image, NULL, err));
+    for (int i = 0; i < 32 * 32; i++)
+        ck_assert(pixels[i] >= -1 && pixels[i] <= 1);
+    CK_OK(genseg_generator_save(generator, segmenter, file_path("model"), err));
+    genseg_generator_free(generator);
+    CK_OK(genseg_generator_load(context, file_path("model"), &loaded, err));
+    genseg_generator_free(loaded);
+}
+
+START_TEST(generators_only_where_there_are)
+{
+    genseg_trainer *trainer = NULL;
+    genseg_generator *generator = NULL;
+    begin();
+    genseg_trainer_options options = tiny();
+    CK_FAILS(genseg_trainer_generator(NULL, &generator, err), GENSEG_ERROR_INVALID, "trainer is NULL");
+    CK_OK(genseg_trainer_new(context, dataset, &options, &trainer, err));
+    CK_FAILS(genseg_trainer_generator(trainer, NULL, err), GENSEG_ERROR_INVALID, "generator is NULL");
+    CK_FAILS(genseg_trainer_generator(trainer, &generator, err), GENSEG_ERROR_STATE, "nothing is trained yet");
+    genseg_trainer_free(trainer);
+    options.method = "augment";
+    CK_OK(genseg_trainer_new(context, dataset, &options, &trainer, err));
+    CK_OK(genseg_trainer_run(trainer, NULL, NULL, err));
+    CK_FAILS(genseg_trainer_generator(trainer, &generator, err), GENSEG_ERROR_STATE, "the method trains no generator");
+    ck_assert_ptr_null(generator);
+    genseg_trainer_free(trainer);
+    end();
+}
+END_TEST
+
 START_TEST(described_before_and_after)
 {
     genseg_trainer *trainer = NULL;
@@ -171,6 +217,7 @@ START_TEST(described_before_and_after)
     check_description(&info, 3);
     ck_assert(isfinite(genseg_trainer_loss(trainer)) && info.validation_dice == genseg_trainer_best_dice(trainer));
     CK_OK(genseg_trainer_segmenter(trainer, &segmenter, err));
+    check_generator(trainer, segmenter);
     // Shorter and longer results of other callers.
     memset(&longer, 0x55, sizeof longer);
     longer.known.struct_size = sizeof longer;
@@ -194,6 +241,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {defaults, options_of_any_age, missing_arguments_are_named,
+                                  generators_only_where_there_are,
                                   described_before_and_after};
     return run_tests("api_trainer", tests, sizeof tests / sizeof tests[0]);
 }
