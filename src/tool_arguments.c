@@ -13,7 +13,7 @@
 
 #include "tool_console.h"
 
-#define MOST_OPTIONS 80
+#define MOST_OPTIONS (ARGUMENTS_MOST - 1)
 // getopt's value of the first option of a table; below are letters.
 #define FIRST_VALUE 256
 #define LONGEST_WORD 64

@@ -34,6 +34,9 @@ typedef struct argument {
     char letter;                // short form, 0 for none
 } argument;
 
+// Most options of a table, its end included.
+#define ARGUMENTS_MOST 81
+
 // What every command knows: ARGUMENTS_COMMON lists it in a table.
 typedef struct tool_common {
     int64_t threads; // 0: not given
