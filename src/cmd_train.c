@@ -98,20 +98,6 @@ static bool parse(train_arguments *my, int argc, char **argv, int *first, int *c
     return training_settle(&my->training, command.name, code);
 }
 
-// An output that is one of the inputs would destroy it.
-static bool is_input(console *to, const char *out, const char *data, const genseg_dataset *dataset)
-{
-    int64_t cases = dataset ? genseg_dataset_size(dataset) : 0;
-    bool same = output_same_file(out, data);
-    for (int64_t i = 0; i < cases && !same; i++) {
-        const char *path = genseg_dataset_case_path(dataset, i);
-        same = path && output_same_file(out, path);
-    }
-    if (same)
-        console_error(to, "%s: is an input; give the model a name of its own", out);
-    return same;
-}
-
 static void say_plan(console *to, const train_arguments *my, genseg_context *context, const genseg_dataset *dataset,
                      const genseg_trainer *trainer)
 {
@@ -222,7 +208,7 @@ int cmd_train(int argc, char **argv)
         return code;
     console_init(&to, my.common.quiet);
     const char *data = argv[first];
-    if (is_input(&to, my.out, data, NULL) || !output_check_file(&to, my.out, OUTPUT_MODEL))
+    if (data_is_input(&to, my.out, "model", data, NULL) || !output_check_file(&to, my.out, OUTPUT_MODEL))
         return TOOL_FAILED;
     genseg_context *context = tool_context(&to, &my.common, my.split.seed, &to);
     if (!context)
@@ -230,7 +216,7 @@ int cmd_train(int argc, char **argv)
     code = data_open(&to, context, data, &my.data, &dataset);
     if (code == TOOL_OK && !training_size(&to, &my.training, dataset))
         code = TOOL_USAGE;
-    if (code == TOOL_OK && is_input(&to, my.out, data, dataset))
+    if (code == TOOL_OK && data_is_input(&to, my.out, "model", data, dataset))
         code = TOOL_FAILED;
     if (code == TOOL_OK)
         code = data_divide(&to, dataset, &my.split);
