@@ -4,7 +4,7 @@ import unittest
 
 from tool import GENSEG, ToolTest
 
-COMMANDS = 'train', 'predict', 'evaluate', 'inspect', 'convert'
+COMMANDS = 'train', 'predict', 'evaluate', 'compare', 'inspect', 'convert'
 
 
 class Usage(ToolTest):
