@@ -13,6 +13,7 @@
 #include "tool_console.h"
 #include "tool_data.h"
 #include "tool_interrupt.h"
+#include "tool_methods.h"
 #include "tool_output.h"
 #include "tool_training.h"
 
@@ -50,21 +51,6 @@ static const char help[] =
     "\n"
     "example: genseg compare scans/ --methods plain,augment,genseg --examples 9 --csv scores.csv\n";
 
-typedef struct method {
-    const char *name;    // of the command line
-    const char *trainer; // of the library
-    int32_t augment;
-    bool all; // trains on the validation cases too
-} method;
-
-static const method methods[] = {
-    {"plain", "plain", 0, false},         {"plain+val", "plain", 0, true},
-    {"augment", "augment", 1, false},     {"separate", "separate", 0, false},
-    {"continued", "continued", 0, false}, {"genseg", "genseg", 0, false},
-    {"separate+augment", "separate", 1, false}, {"continued+augment", "continued", 1, false},
-    {"genseg+augment", "genseg", 1, false},
-};
-#define METHODS (sizeof methods / sizeof methods[0])
 #define SETS (TOOL_LIST_MOST + 1)
 #define FIRST_SET "rest"
 
@@ -75,7 +61,7 @@ typedef struct compare_arguments {
     tool_list test_data;
     const char *list, *csv, *keep;
     int64_t examples, validation, seeds;
-    const method *method[METHODS];
+    const method *method[METHODS_MOST];
     int32_t method_count;
 } compare_arguments;
 
@@ -87,7 +73,7 @@ typedef struct work {
     genseg_dataset *data;
     comparison results;
     comparison_set sets[SETS];
-    const char *names[METHODS];
+    const char *names[METHODS_MOST];
     int64_t failed; // runs
     scores *scored; // where cases of the current evaluation go
     bool exhausted; // no memory for them
@@ -95,44 +81,6 @@ typedef struct work {
 } work;
 
 // --- The command line ---
-
-static bool add_method(compare_arguments *my, const char *word)
-{
-    const char *names[METHODS + 1] = {NULL};
-    for (size_t m = 0; m < METHODS; m++)
-        names[m] = methods[m].name;
-    for (int32_t i = 0; i < my->method_count; i++) {
-        if (strcmp(my->method[i]->name, word) == 0) {
-            console_say("genseg compare: --methods: %s is there twice", word);
-            return false;
-        }
-    }
-    for (size_t m = 0; m < METHODS; m++) {
-        if (strcmp(methods[m].name, word) == 0) {
-            my->method[my->method_count++] = &methods[m];
-            return true;
-        }
-    }
-    const char *nearest = arguments_nearest(word, names);
-    console_say("genseg compare: --methods: %s is no method%s%s%s (see genseg compare --help)",
-                *word ? word : "an empty text", nearest ? ": is " : "", nearest ? nearest : "",
-                nearest ? " meant?" : "");
-    return false;
-}
-
-static bool read_methods(compare_arguments *my)
-{
-    char word[40];
-    for (const char *rest = my->list;; rest++) {
-        const size_t length = strcspn(rest, ",");
-        snprintf(word, sizeof word, "%.*s", (int)length, rest);
-        if (!add_method(my, word))
-            return false;
-        rest += length;
-        if (!*rest)
-            return true;
-    }
-}
 
 // A fifth of the examples, to the nearest whole number, watches.
 static bool count_examples(compare_arguments *my)
@@ -171,7 +119,7 @@ static bool parse(compare_arguments *my, int argc, char **argv, int *first, int 
     if (!arguments_parse(&command, list, argc, argv, first, code))
         return false;
     *code = TOOL_USAGE;
-    return read_methods(my) && count_examples(my) && training_settle(&my->training, command.name, code);
+    return methods_read(my->list, my->method, &my->method_count) && count_examples(my) && training_settle(&my->training, command.name, code);
 }
 
 // --- Before the first step ---
@@ -220,7 +168,8 @@ static int open_sets(work *my, const char *data)
         comparison_set *set = &my->sets[results->set_count];
         *set = (comparison_set){.name = my->my->test_data.item[i]};
         if (strcmp(set->name, data) == 0 || output_same_file(set->name, data)) {
-            console_error(my->to, "--test-data %s: is DATA itself; the cases that are left are tested anyway", set->name);
+            console_error(my->to, "--test-data %s: is DATA itself; the cases that are left are tested anyway",
+                          set->name);
             return TOOL_FAILED;
         }
         for (int32_t t = 0; t < results->set_count; t++) {
@@ -263,7 +212,8 @@ static bool same_test(work *my, const method *how, int64_t seed, bool *tested, b
         tested[i] = test;
     }
     if (differing)
-        console_error(my->to, "seed %lld divides the groups differently for %s: %lld cases are not tested alike; leave it out",
+        console_error(my->to,
+                      "seed %lld divides the groups differently for %s: %lld cases are not tested alike; leave it out",
                       (long long)seed, how->name, (long long)differing);
     return differing == 0;
 }
@@ -292,7 +242,8 @@ static int plan(work *my, bool *tested)
         }
     }
     const int64_t test = data_count(my->data).test;
-    console_note(my->to, "%d methods, %lld seeds: %lld training and %lld validation cases, %lld left for testing; %lld steps",
+    console_note(my->to,
+                 "%d methods, %lld seeds: %lld training and %lld validation cases, %lld left for testing; %lld steps",
                  (int)my->my->method_count, (long long)my->my->seeds,
                  (long long)(my->my->examples - my->my->validation), (long long)my->my->validation, (long long)test,
                  (long long)my->my->training.trainer.steps);
@@ -327,8 +278,8 @@ static genseg_status test(work *my, const genseg_segmenter *segmenter, int32_t s
     metrics.surfaces = 0;
     options.progress = on_progress;
     options.progress_user = my;
-    genseg_status status = genseg_segmenter_evaluate(segmenter, my->sets[set].dataset, split, &metrics, &options, on_case,
-                                                     my, err);
+    genseg_status status = genseg_segmenter_evaluate(segmenter, my->sets[set].dataset, split, &metrics, &options,
+                                                     on_case, my, err);
     if (!my->exhausted)
         return status;
     my->exhausted = false;

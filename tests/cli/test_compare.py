@@ -151,8 +151,8 @@ class Compare(ToolTest):
         for row in self.rows():
             twin = row['case'][:-1] + ('1' if row['case'].endswith('0') else '0')
             self.assertIn((row['seed'], twin), {(other['seed'], other['case']) for other in self.rows()})
-        # Three cases to learn from and one to watch are 2 + 2 cases of two patients, or 4 of two.
-        # One case for validation takes a patient too, which without validation is left for testing.
+        # Five cases that train become three patients, and the one for validation is a fourth: without validation,
+        # six cases that train leave that patient for testing.
         self.refuse('compare', 'data', *SMALL, '--methods', 'plain,plain+val', '--examples', 6, '--val-examples', 1,
                     '--seeds', 1, '--groups', '-', says=['seed 1', 'plain+val', 'leave it out'])
 
