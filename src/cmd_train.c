@@ -12,6 +12,7 @@
 #include "tool_data.h"
 #include "tool_interrupt.h"
 #include "tool_output.h"
+#include "tool_training.h"
 
 static const char help[] =
     "usage: genseg train DATA --out MODEL [options]\n"
@@ -59,104 +60,31 @@ typedef struct train_arguments {
     tool_common common;
     data_arguments data;
     split_arguments split;
-    genseg_trainer_options trainer;
-    tool_size size;
-    const char *out, *normalise, *levers;
-    int64_t candidates, noise, solver_terms;
-    bool no_augment, class_weights, segmenter_only;
+    training_arguments training;
+    const char *out;
+    bool no_augment, segmenter_only;
 } train_arguments;
-
-// "gamma,warp" to bits.
-static bool parse_levers(const char *list, int32_t *bits)
-{
-    static const struct {
-        const char *name;
-        int32_t bits;
-    } groups[] = {{"architecture", GENSEG_LEVER_ARCHITECTURE},
-                  {"gamma", GENSEG_LEVER_GAMMA},
-                  {"warp", GENSEG_LEVER_WARP},
-                  {"appearance", GENSEG_LEVER_APPEARANCE},
-                  {"pairs", GENSEG_LEVER_PAIRS},
-                  {"generator", GENSEG_LEVER_GENERATOR},
-                  {"all", 2 * GENSEG_LEVER_GENERATOR - 1}};
-    const size_t count = sizeof groups / sizeof *groups;
-    *bits = 0;
-    for (const char *word = list;;) {
-        const size_t length = strcspn(word, ",");
-        size_t g = 0;
-        while (g < count && (strlen(groups[g].name) != length || strncmp(groups[g].name, word, length) != 0))
-            g++;
-        if (g == count)
-            return false;
-        *bits |= groups[g].bits;
-        if (word[length] == '\0')
-            return true;
-        word += length + 1;
-    }
-}
 
 static bool parse(train_arguments *my, int argc, char **argv, int *first, int *code)
 {
     static const char *const operands[] = {"DATA", NULL};
-    static const char *const segmenters[] = {"unet2d", "unet3d", NULL};
-    static const char *const optimizers[] = {"adam", "adamw", "rmsprop", "sgd", NULL};
-    static const char *const schedules[] = {"cosine", "plateau", "constant", NULL};
-    static const char *const normalisations[] = {"percentile", "zscore", "none", NULL};
     static const char *const methods[] = {"genseg", "continued", "separate", "augment", "plain", NULL};
-    static const char *const losses[] = {"vanilla", "lsgan", "wgan", NULL};
-    static const char *const solvers[] = {"one-step", "neumann", "cg", NULL};
     static const tool_command command = {.name = "train", .help = help, .operands = operands};
-    genseg_trainer_options *trainer = &my->trainer;
-    const argument list[] = {
+    genseg_trainer_options *trainer = &my->training.trainer;
+    const argument own[] = {
         {.name = "out", .kind = ARGUMENT_TEXT, .target = &my->out, .letter = 'o'},
         ARGUMENTS_COMMON(my->common),
         ARGUMENTS_DATA(my->data),
         ARGUMENTS_SPLIT(my->split),
-        {.name = "segmenter", .kind = ARGUMENT_CHOICE, .target = &trainer->segmenter, .choices = segmenters},
-        {.name = "optimizer", .kind = ARGUMENT_CHOICE, .target = &trainer->optimizer, .choices = optimizers},
-        {.name = "schedule", .kind = ARGUMENT_CHOICE, .target = &trainer->schedule, .choices = schedules},
-        {.name = "normalise", .kind = ARGUMENT_CHOICE, .target = &my->normalise, .choices = normalisations},
-        {.name = "time", .kind = ARGUMENT_DURATION, .target = &trainer->seconds},
-        {.name = "steps", .kind = ARGUMENT_COUNT, .target = &trainer->steps, .low = 1, .high = 1e15},
-        {.name = "width", .kind = ARGUMENT_COUNT, .target = &trainer->width, .low = 1, .high = 4096},
-        {.name = "size", .kind = ARGUMENT_SIZE, .target = &my->size},
-        {.name = "batch", .kind = ARGUMENT_COUNT, .target = &trainer->batch, .low = 1, .high = 65536},
-        {.name = "lr", .kind = ARGUMENT_REAL, .target = &trainer->lr, .low = 1e-12, .high = 1e3},
-        {.name = "momentum", .kind = ARGUMENT_REAL, .target = &trainer->momentum, .low = 0, .high = 0.9999},
-        {.name = "weight-decay", .kind = ARGUMENT_REAL, .target = &trainer->weight_decay, .low = 0, .high = 1},
-        {.name = "warmup", .kind = ARGUMENT_COUNT, .target = &trainer->warmup, .high = 1e15},
-        {.name = "patience", .kind = ARGUMENT_COUNT, .target = &trainer->patience, .low = 1, .high = 1e15},
-        {.name = "validate-every", .kind = ARGUMENT_COUNT, .target = &trainer->validate_every, .low = 1, .high = 1e15},
-        {.name = "foreground", .kind = ARGUMENT_REAL, .target = &trainer->foreground, .low = 0, .high = 1},
-        {.name = "symmetric", .kind = ARGUMENT_AXES, .target = &trainer->symmetric},
         {.name = "method", .kind = ARGUMENT_CHOICE, .target = &trainer->method, .choices = methods},
-        {.name = "gan-loss", .kind = ARGUMENT_CHOICE, .target = &trainer->gan_loss, .choices = losses},
-        {.name = "solver", .kind = ARGUMENT_CHOICE, .target = &trainer->solver, .choices = solvers},
-        {.name = "gan-steps", .kind = ARGUMENT_COUNT, .target = &trainer->gan_steps, .low = 1, .high = 1e12},
-        {.name = "gan-every", .kind = ARGUMENT_COUNT, .target = &trainer->gan_every, .low = 1, .high = 1e6},
-        {.name = "levers-every", .kind = ARGUMENT_COUNT, .target = &trainer->levers_every, .low = 1, .high = 1e6},
-        {.name = "generator-width", .kind = ARGUMENT_COUNT, .target = &trainer->generator_width, .low = 1, .high = 1024},
-        {.name = "generator-levels", .kind = ARGUMENT_COUNT, .target = &trainer->generator_levels, .low = 1, .high = 9},
-        {.name = "discriminator-width",
-         .kind = ARGUMENT_COUNT,
-         .target = &trainer->discriminator_width,
-         .low = 1,
-         .high = 1024},
-        {.name = "candidates", .kind = ARGUMENT_COUNT, .target = &my->candidates, .low = 1, .high = 3},
-        {.name = "noise", .kind = ARGUMENT_COUNT, .target = &my->noise, .high = 64},
-        {.name = "solver-terms", .kind = ARGUMENT_COUNT, .target = &my->solver_terms, .low = 1, .high = 1000},
-        {.name = "levers", .kind = ARGUMENT_TEXT, .target = &my->levers},
-        {.name = "gan-lr", .kind = ARGUMENT_REAL, .target = &trainer->gan_lr, .low = 0, .high = 1},
-        {.name = "l1", .kind = ARGUMENT_REAL, .target = &trainer->l1, .low = 0, .high = 1e6},
-        {.name = "gamma", .kind = ARGUMENT_REAL, .target = &trainer->gamma, .low = 0, .high = 4},
-        {.name = "appearance", .kind = ARGUMENT_REAL, .target = &trainer->appearance, .low = 0, .high = 4},
-        {.name = "levers-lr", .kind = ARGUMENT_REAL, .target = &trainer->levers_lr, .low = 0, .high = 1},
-        {.name = "feedback-lr", .kind = ARGUMENT_REAL, .target = &trainer->feedback_lr, .low = 0, .high = 1},
-        {.name = "segmenter-only", .kind = ARGUMENT_FLAG, .target = &my->segmenter_only},
+        {.name = "time", .kind = ARGUMENT_DURATION, .target = &trainer->seconds},
+        {.name = "patience", .kind = ARGUMENT_COUNT, .target = &trainer->patience, .low = 1, .high = 1e15},
         {.name = "no-augment", .kind = ARGUMENT_FLAG, .target = &my->no_augment},
-        {.name = "class-weights", .kind = ARGUMENT_FLAG, .target = &my->class_weights},
+        {.name = "segmenter-only", .kind = ARGUMENT_FLAG, .target = &my->segmenter_only},
         {.name = NULL},
     };
+    argument list[ARGUMENTS_MOST];
+    training_list(&my->training, own, list);
     if (!arguments_parse(&command, list, argc, argv, first, code))
         return false;
     if (!my->out) {
@@ -166,57 +94,7 @@ static bool parse(train_arguments *my, int argc, char **argv, int *first, int *c
     }
     if (my->no_augment)
         trainer->augment = 0;
-    if (my->candidates)
-        trainer->candidates = (int32_t)my->candidates;
-    if (my->noise)
-        trainer->noise = (int32_t)my->noise;
-    if (my->solver_terms)
-        trainer->solver_terms = (int32_t)my->solver_terms;
-    if (my->levers && !parse_levers(my->levers, &trainer->levers)) {
-        console_say("genseg train: --levers %s: takes all, or architecture, gamma, warp, appearance, pairs, generator",
-                    my->levers);
-        *code = TOOL_USAGE;
-        return false;
-    }
-    trainer->class_weights = my->class_weights;
-    if (my->normalise)
-        trainer->normalise = strcmp(my->normalise, "zscore") == 0 ? GENSEG_NORMALISE_ZSCORE
-                             : strcmp(my->normalise, "none") == 0 ? GENSEG_NORMALISE_NONE
-                                                                  : GENSEG_NORMALISE_PERCENTILE;
-    return true;
-}
-
-// --size must suit the network, whose dimensions are known once DATA is open.
-static bool set_size(console *to, train_arguments *my, const genseg_dataset *dataset)
-{
-    const char *name = my->trainer.segmenter;
-    int ndim = name ? (strcmp(name, "unet3d") == 0 ? 3 : 2) : genseg_dataset_ndim(dataset);
-    if (my->size.count == 0)
-        return true;
-    if (my->size.count != 1 && my->size.count != ndim) {
-        console_error(to, "--size has %d numbers, a %d-D network needs %s", my->size.count, ndim,
-                      ndim == 3 ? "depth x height x width, such as 64x64x48" : "height x width, such as 256x256");
-        return false;
-    }
-    for (int i = 0; i < 3; i++)
-        my->trainer.size[i] = i < 3 - ndim          ? 0
-                              : my->size.count == 1 ? my->size.value[0]
-                                                    : my->size.value[i - (3 - ndim)];
-    return true;
-}
-
-// An output that is one of the inputs would destroy it.
-static bool is_input(console *to, const char *out, const char *data, const genseg_dataset *dataset)
-{
-    int64_t cases = dataset ? genseg_dataset_size(dataset) : 0;
-    bool same = output_same_file(out, data);
-    for (int64_t i = 0; i < cases && !same; i++) {
-        const char *path = genseg_dataset_case_path(dataset, i);
-        same = path && output_same_file(out, path);
-    }
-    if (same)
-        console_error(to, "%s: is an input; give the model a name of its own", out);
-    return same;
+    return training_settle(&my->training, command.name, code);
 }
 
 static void say_plan(console *to, const train_arguments *my, genseg_context *context, const genseg_dataset *dataset,
@@ -233,7 +111,7 @@ static void say_plan(console *to, const train_arguments *my, genseg_context *con
     else
         snprintf(size, sizeof size, "%lldx%lld", (long long)info.size[1], (long long)info.size[2]);
     console_note(to, "%s, width %lld, %s, batch %lld: %lld weights; %d channel%s, %d classes", info.architecture,
-                 (long long)info.width, size, (long long)my->trainer.batch, (long long)info.weights, info.channels,
+                 (long long)info.width, size, (long long)my->training.trainer.batch, (long long)info.weights, info.channels,
                  info.channels == 1 ? "" : "s", info.classes);
     console_note(to, "%lld training and %lld validation cases, %lld left for testing; %d threads; memory %s (%s%s)",
                  (long long)counts.train, (long long)counts.validation, (long long)counts.test,
@@ -306,7 +184,7 @@ static int train(console *to, train_arguments *my, genseg_context *context, gens
 {
     genseg_trainer *trainer = NULL;
     genseg_error err;
-    genseg_status status = genseg_trainer_new(context, dataset, &my->trainer, &trainer, &err);
+    genseg_status status = genseg_trainer_new(context, dataset, &my->training.trainer, &trainer, &err);
     if (status != GENSEG_OK)
         return tool_failed(to, status, &err);
     say_plan(to, my, context, dataset, trainer);
@@ -324,20 +202,20 @@ int cmd_train(int argc, char **argv)
     genseg_dataset *dataset = NULL;
     console to;
     int first, code;
-    genseg_trainer_options_init(&my.trainer, sizeof my.trainer);
+    training_init(&my.training);
     if (!parse(&my, argc, argv, &first, &code))
         return code;
     console_init(&to, my.common.quiet);
     const char *data = argv[first];
-    if (is_input(&to, my.out, data, NULL) || !output_check_file(&to, my.out, OUTPUT_MODEL))
+    if (data_is_input(&to, my.out, "model", data, NULL) || !output_check_file(&to, my.out, OUTPUT_MODEL))
         return TOOL_FAILED;
     genseg_context *context = tool_context(&to, &my.common, my.split.seed, &to);
     if (!context)
         return TOOL_FAILED;
     code = data_open(&to, context, data, &my.data, &dataset);
-    if (code == TOOL_OK && !set_size(&to, &my, dataset))
+    if (code == TOOL_OK && !training_size(&to, &my.training, dataset))
         code = TOOL_USAGE;
-    if (code == TOOL_OK && is_input(&to, my.out, data, dataset))
+    if (code == TOOL_OK && data_is_input(&to, my.out, "model", data, dataset))
         code = TOOL_FAILED;
     if (code == TOOL_OK)
         code = data_divide(&to, dataset, &my.split);

@@ -13,7 +13,7 @@
 
 #include "tool_console.h"
 
-#define MOST_OPTIONS 80
+#define MOST_OPTIONS (ARGUMENTS_MOST - 1)
 // getopt's value of the first option of a table; below are letters.
 #define FIRST_VALUE 256
 #define LONGEST_WORD 64
@@ -127,6 +127,14 @@ static bool is_choice(const char *text, const char *const *choices)
     return false;
 }
 
+static bool read_item(const char *text, tool_list *list)
+{
+    if (!*text || list->count == TOOL_LIST_MOST)
+        return false;
+    list->item[list->count++] = text;
+    return true;
+}
+
 static bool read_value(const argument *option, const char *text)
 {
     int64_t count;
@@ -157,6 +165,8 @@ static bool read_value(const argument *option, const char *text)
         return arguments_bytes(text, option->target);
     case ARGUMENT_SIZE:
         return arguments_size(text, option->target);
+    case ARGUMENT_LIST:
+        return read_item(text, option->target);
     case ARGUMENT_AXES:
         return read_axes(text, option->target);
     }
@@ -199,6 +209,9 @@ static void say_expected(const argument *option, char *text, size_t size)
                                 *choice);
             used += more > 0 ? (size_t)more : 0;
         }
+        break;
+    case ARGUMENT_LIST:
+        snprintf(text, size, "a text that is not empty, %d times at most", TOOL_LIST_MOST);
         break;
     default:
         snprintf(text, size, "a text that is not empty");

@@ -13,6 +13,13 @@ typedef struct tool_size {
     int count;
 } tool_size;
 
+// Texts of an option that may come more than once.
+#define TOOL_LIST_MOST 16
+typedef struct tool_list {
+    const char *item[TOOL_LIST_MOST];
+    int count;
+} tool_list;
+
 typedef enum argument_kind {
     ARGUMENT_FLAG,     // bool
     ARGUMENT_TEXT,     // const char *
@@ -22,6 +29,7 @@ typedef enum argument_kind {
     ARGUMENT_DURATION, // double, seconds
     ARGUMENT_BYTES,    // uint64_t
     ARGUMENT_SIZE,     // tool_size
+    ARGUMENT_LIST,     // tool_list, one more text
     ARGUMENT_AXES      // int32_t, GENSEG_AXIS_* bits
 } argument_kind;
 
@@ -33,6 +41,9 @@ typedef struct argument {
     const char *const *choices; // NULL-terminated
     char letter;                // short form, 0 for none
 } argument;
+
+// Most options of a table, its end included.
+#define ARGUMENTS_MOST 81
 
 // What every command knows: ARGUMENTS_COMMON lists it in a table.
 typedef struct tool_common {

@@ -163,6 +163,19 @@ int data_open(console *to, genseg_context *context, const char *path, const data
     return status == GENSEG_OK ? TOOL_OK : tool_failed(to, status, &err);
 }
 
+bool data_is_input(console *to, const char *out, const char *what, const char *path, const genseg_dataset *dataset)
+{
+    int64_t cases = dataset ? genseg_dataset_size(dataset) : 0;
+    bool same = output_same_file(out, path);
+    for (int64_t i = 0; i < cases && !same; i++) {
+        const char *image = genseg_dataset_case_path(dataset, i);
+        same = image && output_same_file(out, image);
+    }
+    if (same)
+        console_error(to, "%s: is an input; give the %s a name of its own", out, what);
+    return same;
+}
+
 // --- Division ---
 
 // Is the case's group held out by the data set itself? Only then is it for testing before a division.

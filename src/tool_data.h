@@ -63,6 +63,9 @@ void data_options(const data_arguments *arguments, genseg_dataset_options *optio
 int data_open(console *to, genseg_context *context, const char *path, const data_arguments *arguments,
               genseg_dataset **dataset);
 
+// Would writing the file `out` (a "model") destroy `path` or a case of the dataset (NULL: not open yet)? Says so.
+bool data_is_input(console *to, const char *out, const char *what, const char *path, const genseg_dataset *dataset);
+
 // Divides the cases as `genseg train` and `genseg evaluate` do: without `examples` all that are
 // not for testing and not for validation train; without `validation` a fifth of the
 // examples, rounded up, watches; none where there is one example. Result as data_open().

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,4 +242,25 @@ void output_text_abort(output_text *text)
     free(text->temporary);
     free(text->path);
     *text = (output_text){.stream = NULL};
+}
+
+void output_csv_text(const char *text, FILE *stream)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, stream);
+        return;
+    }
+    fputc('"', stream);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', stream);
+        fputc(*text, stream);
+    }
+    fputc('"', stream);
+}
+
+void output_csv_number(double value, FILE *stream)
+{
+    if (isfinite(value))
+        fprintf(stream, "%.6g", value);
 }

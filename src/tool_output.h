@@ -39,4 +39,8 @@ bool output_text_begin(console *to, output_text *text, const char *path);
 bool output_text_commit(console *to, output_text *text); // false: said why, nothing is left behind
 void output_text_abort(output_text *text);               // after commit too
 
+// A cell of CSV (RFC 4180); an undefined number is an empty cell.
+void output_csv_text(const char *text, FILE *stream);
+void output_csv_number(double value, FILE *stream);
+
 #endif

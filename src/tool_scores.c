@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool_output.h"
+
 #define STATES 4
 #define NAME_WIDTH 16
 
@@ -20,6 +22,7 @@ bool scores_add(scores *all, const genseg_evaluation *evaluation)
     all->classes = evaluation->classes;
     scored_case *item = &more[all->count];
     item->name = strdup(evaluation->name);
+    item->index = evaluation->index;
     item->classes = calloc((size_t)evaluation->classes, sizeof *item->classes);
     if (!item->name || !item->classes) {
         free(item->name);
@@ -53,6 +56,7 @@ typedef struct column {
     bool surface;
 } column;
 
+// Dice and Jaccard stand where score_kind says.
 static const column columns[] = {
     {"Dice", offsetof(genseg_metrics, dice), 3, false},
     {"Jaccard", offsetof(genseg_metrics, jaccard), 3, false},
@@ -84,6 +88,11 @@ static double case_value(const scores *all, int64_t i, int32_t k, const column *
         }
     }
     return defined ? sum / defined : NAN;
+}
+
+double scores_of_case(const scores *all, int64_t i, score_kind kind)
+{
+    return case_value(all, i, 0, &columns[kind]);
 }
 
 // Mean, deviation of the sample and number of defined values. Two passes: exact enough for any values.
@@ -177,22 +186,7 @@ void scores_print(const scores *all, const genseg_segmenter *segmenter, bool sur
     print_states(all, segmenter, stream);
 }
 
-// --- CSV (RFC 4180) ---
-
-static void write_text(const char *text, FILE *stream)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, stream);
-        return;
-    }
-    fputc('"', stream);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', stream);
-        fputc(*text, stream);
-    }
-    fputc('"', stream);
-}
+// --- CSV ---
 
 void scores_write_csv(const scores *all, const genseg_segmenter *segmenter, FILE *stream)
 {
@@ -200,16 +194,13 @@ void scores_write_csv(const scores *all, const genseg_segmenter *segmenter, FILE
     for (int64_t i = 0; i < all->count; i++) {
         for (int32_t k = 1; k < all->classes; k++) {
             const genseg_metrics *metrics = &all->cases[i].classes[k];
-            write_text(all->cases[i].name, stream);
+            output_csv_text(all->cases[i].name, stream);
             fputc(',', stream);
-            write_text(genseg_segmenter_label_name(segmenter, k), stream);
+            output_csv_text(genseg_segmenter_label_name(segmenter, k), stream);
             fprintf(stream, ",%" PRId64, genseg_segmenter_label_value(segmenter, k));
             for (size_t c = 0; c < COLUMNS; c++) {
-                double value = value_of(metrics, &columns[c]);
-                if (isfinite(value))
-                    fprintf(stream, ",%.6g", value);
-                else
-                    fputc(',', stream);
+                fputc(',', stream);
+                output_csv_number(value_of(metrics, &columns[c]), stream);
             }
             fprintf(stream, ",%s\n", genseg_metrics_state_name(metrics->state));
         }

@@ -9,6 +9,7 @@
 
 typedef struct scored_case {
     char *name;
+    int64_t index;           // in the dataset
     genseg_metrics *classes; // one for each class, background first
 } scored_case;
 
@@ -21,6 +22,11 @@ typedef struct scores {
 // Copies the scores of one case; false where memory is exhausted.
 bool scores_add(scores *all, const genseg_evaluation *evaluation);
 void scores_free(scores *all);
+
+typedef enum score_kind { SCORE_DICE, SCORE_JACCARD } score_kind;
+
+// Mean over the foreground classes of case `i` where the score is defined; NaN where none is.
+double scores_of_case(const scores *all, int64_t i, score_kind kind);
 
 // Table of means and standard deviations over the cases where a score is defined.
 void scores_print(const scores *all, const genseg_segmenter *segmenter, bool surfaces, FILE *stream);

@@ -1,0 +1,20 @@
+// The methods that `genseg compare` knows, by name.
+#ifndef GENSEG_TOOL_METHODS_H
+#define GENSEG_TOOL_METHODS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct method {
+    const char *name;    // of the command line
+    const char *trainer; // of the library
+    int32_t augment;     // of real pairs
+    bool all;            // trains on the validation cases too
+} method;
+
+#define METHODS_MOST 9
+
+// "plain,genseg" to methods, in that order. False after a message.
+bool methods_read(const char *list, const method *found[METHODS_MOST], int32_t *count);
+
+#endif
