@@ -129,7 +129,7 @@ static int32_t on_progress(const genseg_progress *progress, void *user)
 // Is one written? The methods of real pairs alone have none.
 static bool has_generator(const train_arguments *my)
 {
-    const char *method = my->trainer.method;
+    const char *method = my->training.trainer.method;
     return !my->segmenter_only && strcmp(method, "augment") != 0 && strcmp(method, "plain") != 0;
 }
 
