@@ -29,7 +29,7 @@ def run(tool, task, seed, out):
     name = out / f'{task}-{seed}'
     begin = time.monotonic()
     subprocess.run([tool, 'train', data, '--out', f'{name}.safetensors', '--examples', examples, '--val-examples',
-                    validation, '--seed', str(seed), '--quiet', *options.split()], check=True)
+                    validation, '--seed', str(seed), '--method', 'augment', '--quiet', *options.split()], check=True)
     seconds = time.monotonic() - begin
     subprocess.run([tool, 'evaluate', f'{name}.safetensors', data, '--quiet', '--csv', f'{name}.csv', '--pictures', name],
                    check=True)
