@@ -82,7 +82,7 @@ static void forward_runs(int64_t begin, int64_t end, int32_t thread, void *arg)
     const int64_t whole = k->taps[k->count - 1];
     for (int64_t r = begin; r < end; r++) {
         const float *src[GSG_MERGE_CANDIDATES] = {0};
-        float p[GSG_MERGE_CANDIDATES];
+        float p[GSG_MERGE_CANDIDATES] = {0};
         int32_t there = 0;
         for (int32_t j = k->count - 1; j >= 0; j--) {
             const int64_t tap = tap_of(k, j, r % whole);

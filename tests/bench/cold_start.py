@@ -47,8 +47,8 @@ def main():
     from tool import png
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        subprocess.run([tool, 'train', 'phantom:count=2,size=256x256', '--method', 'plain', '--width', '64', '--size', '256x256', '--steps',
-                        '1', '--out', 'm.safetensors', '--quiet'], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([tool, 'train', 'phantom:count=2,size=256x256', '--method', 'plain', '--width', '64', '--size',
+                        '256x256', '--steps', '1', '--out', 'm.safetensors', '--quiet'], check=True, stdout=subprocess.DEVNULL)
         pixels = bytes(i % 251 for i in range(256 * 256))
         pathlib.Path('image.raw').write_bytes(pixels)
         png(pathlib.Path('image.png'), 256, 256, pixels)
