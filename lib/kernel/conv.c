@@ -147,7 +147,7 @@ static genseg_status make_primitive(gsg_engine *engine, gsg_onednn_problem *q, g
     return gsg_onednn_conv_new(engine, q, made, err);
 }
 
-// oneDNN's kernels in blocks (AVX-512; 2.6, and 3.12 within PyTorch) get backward weights in 3-D wrong, and write
+// oneDNN's kernels in blocks (AVX-512; 2.6, 3.7, and 3.12 within PyTorch) get backward weights in 3-D wrong, and write
 // beyond them, where a kernel of depth 8 is never whole inside the source: at depths of 6 and 8 with stride 2 and
 // padding 3. Kernels of 4 and 6 were tried at depths of 2 to 20 and are right.
 static bool depth_breaks_blocks(const gsg_conv *conv, const gsg_onednn_problem *q)
@@ -169,7 +169,8 @@ static genseg_status choose(gsg_engine *engine, const gsg_conv *conv, gsg_onednn
     list_choices(conv, q->direction, &k->weights, &k->dst, list);
     arrange(engine, k, q->direction, list[0]);
     fill_problem(q, conv, k);
-    for (int32_t i = depth_breaks_blocks(conv, q) ? CHOICES - 1 : 0; i < CHOICES && (best < 0 || rank > 0); i++) {
+    q->no_blocks = depth_breaks_blocks(conv, q);
+    for (int32_t i = q->no_blocks ? CHOICES - 1 : 0; i < CHOICES && (best < 0 || rank > 0); i++) {
         gsg_onednn_conv *made = NULL;
         arrange(engine, k, q->direction, list[i]);
         fill_problem(q, conv, k);

@@ -273,6 +273,24 @@ static dnnl_status_t describe_attributes(plan *p)
     return result;
 }
 
+// 3.x has its kernels in blocks behind plain layouts, too: asks on until one is of another kind.
+static dnnl_status_t pass_over_blocks(dnnl_primitive_desc_t desc)
+{
+    dnnl_status_t result = dnnl_success;
+#if DNNL_VERSION_MAJOR >= 3
+    const char *name = "";
+    result = dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name);
+    while (result == dnnl_success && strstr(name, "jit:")) {
+        result = dnnl_primitive_desc_next_impl(desc);
+        if (result == dnnl_success)
+            result = dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name);
+    }
+    if (result == dnnl_last_impl_reached)
+        result = dnnl_unimplemented;
+#endif
+    return result;
+}
+
 static dnnl_status_t describe(plan *p)
 {
     const gsg_onednn_problem *q = p->problem;
@@ -290,7 +308,9 @@ static dnnl_status_t describe(plan *p)
     if (q->direction == GSG_FORWARD)
         return describe_forward(p, &p->desc);
     result = describe_forward(p, &p->forward);
-    return result == dnnl_success ? describe_backward(p, &p->desc) : result;
+    if (result == dnnl_success)
+        result = describe_backward(p, &p->desc);
+    return result == dnnl_success && q->no_blocks ? pass_over_blocks(p->desc) : result;
 }
 
 static void plan_free(plan *p)

@@ -44,6 +44,7 @@ typedef struct gsg_onednn_problem {
     float slope;
     int32_t src_plain;
     int32_t dst_plain;
+    int32_t no_blocks; // non-zero: no kernel in blocks, not behind plain layouts either
     int64_t batch;
     int64_t src_channels;
     int64_t dst_channels;
