@@ -379,20 +379,14 @@ static void add_arg(gsg_onednn_conv *conv, int which, int arg)
         conv->args[conv->arg_count++] = (dnnl_exec_arg_t){.arg = arg, .memory = conv->memory[which]};
 }
 
-// The name as long as the primitive lives: 3.x builds a transposed convolution's in its description, and what
-// the plan has of that is gone when the layouts are compared by their names.
-static dnnl_status_t name_of(dnnl_primitive_t primitive, const char **name)
-{
-    const_dnnl_primitive_desc_t own = NULL; // the primitive's
-    dnnl_status_t result = dnnl_primitive_get_primitive_desc(primitive, &own);
-    return result == dnnl_success ? dnnl_primitive_desc_query(own, dnnl_query_impl_info_str, 0, name) : result;
-}
-
 static dnnl_status_t make(gsg_onednn_conv *conv, plan *p)
 {
+    const_dnnl_primitive_desc_t own = NULL; // lives as long as the primitive, and 3.x has the name in it: not p->desc's
     dnnl_status_t result = dnnl_primitive_create(&conv->primitive, p->desc);
     if (result == dnnl_success)
-        result = name_of(conv->primitive, &conv->name);
+        result = dnnl_primitive_get_primitive_desc(conv->primitive, &own);
+    if (result == dnnl_success)
+        result = dnnl_primitive_desc_query(own, dnnl_query_impl_info_str, 0, &conv->name);
     if (result == dnnl_success)
         result = make_scratchpad(conv, p, p->desc, &conv->memory[SCRATCHPAD]);
     if (result == dnnl_success)

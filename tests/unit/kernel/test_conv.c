@@ -415,6 +415,40 @@ START_TEST(test_repeat)
 }
 END_TEST
 
+static gsg_kernel *kernel_of(const setting *s, int direction)
+{
+    const gsg_desc src = gsg_desc_activation(engine, s->src), dst = gsg_desc_activation(engine, s->dst);
+    gsg_kernel *made = NULL;
+    genseg_status status;
+    if (direction == 0)
+        status = gsg_conv_forward_new(engine, &s->conv, &src, &s->weights, &dst, NULL, GSG_CONV_AUTO, &made, &err);
+    else if (direction == 1)
+        status = gsg_conv_backward_data_new(engine, &s->conv, &src, &s->weights, &dst, GSG_CONV_AUTO, &made, &err);
+    else
+        status =
+            gsg_conv_backward_weights_new(engine, &s->conv, &src, &s->weights, &dst, 0, GSG_CONV_AUTO, &made, &err);
+    ck_assert_msg(status == GENSEG_OK, "%s", err.message);
+    return made;
+}
+
+// The same implementation in the same layouts each time: the first is new to oneDNN, the second lies in its cache.
+START_TEST(test_choice)
+{
+    setting s = setting_of(&goldens[_i]);
+    for (int direction = 0; direction < 3; ++direction) {
+        gsg_kernel *first = kernel_of(&s, direction), *second = kernel_of(&s, direction);
+        ck_assert_str_eq(first->name, second->name);
+        ck_assert_uint_eq(first->scratch, second->scratch);
+        ck_assert_uint_ge(strlen(first->name), 3);
+        for (const char *c = first->name; *c; ++c)
+            require(*c >= ' ' && *c <= '~', "character of a name", c - first->name);
+        gsg_kernel_free(first);
+        gsg_kernel_free(second);
+    }
+    setting_free(&s);
+}
+END_TEST
+
 START_TEST(test_shapes)
 {
     gsg_conv conv = {.spatial = 2, .kernel = {3, 3}, .stride = {1, 1}, .padding = {0, 0}};
@@ -491,6 +525,7 @@ int main(void)
     tcase_add_loop_test(tcase, test_differences, 0, GOLDENS);
     tcase_add_loop_test(tcase, test_weights, 0, GOLDENS);
     tcase_add_loop_test(tcase, test_repeat, 0, GOLDENS);
+    tcase_add_loop_test(tcase, test_choice, 0, GOLDENS);
     tcase_add_test(tcase, test_shapes);
     tcase_add_test(tcase, test_failing_allocations);
     suite_add_tcase(suite, tcase);
