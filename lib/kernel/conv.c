@@ -150,9 +150,9 @@ static genseg_status make_primitive(gsg_engine *engine, gsg_onednn_problem *q, g
 // oneDNN's kernels in blocks (AVX-512; 2.6, 3.7, and 3.12 within PyTorch) get backward weights in 3-D wrong, and write
 // beyond them, where a kernel of depth 8 is never whole inside the source: at depths of 6 and 8 with stride 2 and
 // padding 3. Kernels of 4 and 6 were tried at depths of 2 to 20 and are right.
-static bool depth_breaks_blocks(const gsg_conv *conv, const gsg_onednn_problem *q)
+static bool depth_breaks_blocks(const gsg_engine *engine, const gsg_conv *conv, const gsg_onednn_problem *q)
 {
-    if (q->direction != GSG_BACKWARD_WEIGHTS || q->spatial != 3 || conv->kernel[0] <= 6)
+    if (gsg_engine_block(engine) != 16 || q->direction != GSG_BACKWARD_WEIGHTS || q->spatial != 3 || conv->kernel[0] <= 6)
         return false;
     const int64_t wide = conv->transposed ? q->dst[0] : q->src[0], stride = conv->stride[0];
     const int64_t first = (conv->padding[0] + stride - 1) / stride * stride - conv->padding[0]; // not before 0
@@ -169,7 +169,7 @@ static genseg_status choose(gsg_engine *engine, const gsg_conv *conv, gsg_onednn
     list_choices(conv, q->direction, &k->weights, &k->dst, list);
     arrange(engine, k, q->direction, list[0]);
     fill_problem(q, conv, k);
-    q->no_blocks = depth_breaks_blocks(conv, q);
+    q->no_blocks = depth_breaks_blocks(engine, conv, q);
     for (int32_t i = q->no_blocks ? CHOICES - 1 : 0; i < CHOICES && (best < 0 || rank > 0); i++) {
         gsg_onednn_conv *made = NULL;
         arrange(engine, k, q->direction, list[i]);

@@ -35,6 +35,7 @@ struct gsg_onednn_conv {
     dnnl_exec_arg_t args[5];
     int32_t arg_count;
     gsg_direction direction;
+    int32_t turned; // source and destination have changed places
     size_t scratch;
     size_t weights;
 };
@@ -220,8 +221,10 @@ static dnnl_format_tag_t form_tag(const plan *p)
     int wide = p->block == 16;
     int flat = p->problem->spatial == 2;
     switch (p->problem->form) {
-    case GSG_FORM_IO:
-        return flat ? dnnl_BAcd16b16a : dnnl_BAcde16b16a; // blocks of 16 only
+    case GSG_FORM_IO: // blocks of 16 only
+        if (!p->problem->transposed) // turned round: outputs are what it calls inputs
+            return flat ? dnnl_ABcd16a16b : dnnl_ABcde16a16b;
+        return flat ? dnnl_BAcd16b16a : dnnl_BAcde16b16a;
     case GSG_FORM_FIRST:
         if (flat)
             return wide ? dnnl_Acdb16a : dnnl_Acdb8a;
@@ -407,11 +410,28 @@ static dnnl_status_t make(gsg_onednn_conv *conv, plan *p)
     return dnnl_success;
 }
 
-genseg_status gsg_onednn_conv_new(gsg_engine *engine, const gsg_onednn_problem *problem, gsg_onednn_conv **conv,
+// The weights' gradient of a transposed convolution is that of the convolution which leads back, whose source is the
+// destination here. It has more implementations to choose from.
+static gsg_onednn_problem turn_round(const gsg_onednn_problem *q)
+{
+    gsg_onednn_problem turned = *q;
+    turned.transposed = 0;
+    turned.src_plain = q->dst_plain;
+    turned.dst_plain = q->src_plain;
+    turned.src_channels = q->dst_channels;
+    turned.dst_channels = q->src_channels;
+    memcpy(turned.src, q->dst, sizeof turned.src);
+    memcpy(turned.dst, q->src, sizeof turned.dst);
+    return turned;
+}
+
+genseg_status gsg_onednn_conv_new(gsg_engine *engine, const gsg_onednn_problem *wanted, gsg_onednn_conv **conv,
                                   gsg_error *err)
 {
     genseg_context *context = gsg_engine_context(engine);
     genseg_status status = GENSEG_OK;
+    const int32_t turned = wanted->no_blocks && wanted->transposed && wanted->direction == GSG_BACKWARD_WEIGHTS;
+    const gsg_onednn_problem other = turn_round(wanted), *problem = turned ? &other : wanted;
     plan p = {.problem = problem, .engine = gsg_engine_dnnl(engine), .block = gsg_engine_block(engine)};
     gsg_onednn_conv *made = gsg_alloc_zero(context, 1, sizeof *made);
     if (!made)
@@ -419,6 +439,7 @@ genseg_status gsg_onednn_conv_new(gsg_engine *engine, const gsg_onednn_problem *
     made->context = gsg_context_retain(context);
     made->stream = gsg_engine_stream(engine);
     made->direction = problem->direction;
+    made->turned = turned;
     dnnl_status_t result = describe(&p);
     if (result == dnnl_unimplemented) {
         status = gsg_error_set(err, GENSEG_ERROR_UNSUPPORTED, "%s: not implemented by oneDNN", problem->what);
@@ -507,7 +528,8 @@ genseg_status gsg_onednn_conv_reorder(const gsg_onednn_conv *conv, const float *
 genseg_status gsg_onednn_conv_run(const gsg_onednn_conv *conv, float *src, float *weights, float *bias, float *dst,
                                   void *scratch, gsg_error *err)
 {
-    void *handles[] = {[SRC] = src, [WEIGHTS] = weights, [BIAS] = bias, [DST] = dst, [SCRATCHPAD] = scratch};
+    void *handles[] = {[SRC] = conv->turned ? dst : src, [WEIGHTS] = weights, [BIAS] = bias,
+                       [DST] = conv->turned ? src : dst, [SCRATCHPAD] = scratch};
     dnnl_status_t result = dnnl_success;
     for (int i = SRC; i <= SCRATCHPAD && result == dnnl_success; i++)
         if (conv->memory[i])

@@ -15,13 +15,6 @@ static gsg_run probe_run(const gsg_multilevel *m, int64_t step)
     return (gsg_run){.seed = m->options.seed, .step = (uint64_t)step}; // statistics rest
 }
 
-static void write_weights(const gsg_multilevel *m, gsg_plan *plan, gsg_value weights)
-{
-    if (weights != GSG_NONE)
-        memcpy(gsg_plan_data(plan, weights), m->options.class_weights,
-               (size_t)m->options.outputs * sizeof(float));
-}
-
 static genseg_status zero(const char *what, int64_t step, gsg_error *err)
 {
     return gsg_error_set(err, GENSEG_ERROR_NUMERIC, "the gradient of %s is zero or not finite at step %lld", what,
@@ -36,7 +29,7 @@ static genseg_status validation_gradient(gsg_multilevel *m, int64_t step, gsg_er
     const gsg_run run = probe_run(m, step);
     GSG_TRY(m->options.feed(GSG_FEED_VALIDATION, step, gsg_plan_data(m->outer, m->outer_image),
                             gsg_plan_data(m->outer, m->outer_target), NULL, m->options.feed_user, err));
-    write_weights(m, m->outer, m->outer_weights);
+    gsg_multilevel_weigh(m, m->outer, m->outer_weights);
     gsg_gather_to to = {.direction = m->v, .factor = 1};
     gsg_plan_set_sink(m->outer, gsg_direction_gather, &to);
     GSG_TRY(gsg_plan_run(m->outer, &run, err));
@@ -84,7 +77,8 @@ done:
     return status;
 }
 
-// v becomes an approximation of (H + damping)^-1 v. Ends early where the curvature along the search isn't positive.
+// v becomes an approximation of (H + damping)^-1 v. Ends early where the curvature along the search isn't positive; along
+// v itself, the one step is all there is.
 static genseg_status conjugate_gradients(gsg_multilevel *m, const gsg_run *run, gsg_error *err)
 {
     genseg_status status = GENSEG_OK;
@@ -94,8 +88,11 @@ static genseg_status conjugate_gradients(gsg_multilevel *m, const gsg_run *run, 
     gsg_direction_copy(p, r);
     for (int32_t k = 0; k < m->options.terms; k++) {
         GSG_TRY(curvature(m, run, p, curved, err));
+        const double bare = gsg_direction_dot(p, curved);
+        if (k == 0 && !(bare > 0)) // as much damping as curvature would leave nothing but rounding
+            break;
         if (k == 0)
-            damping = m->options.damping * fabs(gsg_direction_dot(p, curved)) / rr;
+            damping = m->options.damping * bare / rr;
         gsg_direction_add(curved, damping, p);
         const double bend = gsg_direction_dot(p, curved);
         if (!(bend > 0))
@@ -110,6 +107,8 @@ static genseg_status conjugate_gradients(gsg_multilevel *m, const gsg_run *run, 
     }
     if (gsg_direction_dot(x, x) > 0)
         gsg_direction_copy(m->v, x);
+    else
+        gsg_direction_precondition(m->v, m->optimizer, m->seen);
 done:
     return status;
 }
@@ -162,7 +161,7 @@ static genseg_status probe_segmenter(gsg_multilevel *m, const gsg_run *run, gsg_
     memcpy(gsg_plan_data(m->probe, m->probe_pairs), m->pairs->value, (size_t)m->pairs->count * sizeof(float));
     memcpy(gsg_plan_data(m->probe, m->probe_index), gsg_plan_data(m->joint, m->index),
            (size_t)m->options.gan.batch * sizeof(float));
-    write_weights(m, m->probe, m->probe_weights);
+    gsg_multilevel_weigh(m, m->probe, m->probe_weights);
     GSG_TRY(run_probe(m, run, eps, err));
     const double plus = *gsg_plan_data(m->probe, m->probe_loss);
     memcpy(m->image_seed, gradient_of(m, m->probe_image_gradient), (size_t)image * sizeof(float));

@@ -110,6 +110,8 @@ genseg_status gsg_multilevel_step(gsg_multilevel *multilevel, int64_t step, doub
 
 // Level III after level II's step `step`: the gradients of all levers, and u. Weights come back bit for bit.
 genseg_status gsg_hypergradient(gsg_multilevel *multilevel, int64_t step, gsg_error *err);
+// Writes the classes' weights to an input of a plan; nothing where it is GSG_NONE.
+void gsg_multilevel_weigh(const gsg_multilevel *multilevel, gsg_plan *plan, gsg_value weights);
 // What a run of level I's plans carries in this step: numbers go on from pre-training.
 gsg_run gsg_multilevel_gan_run(const gsg_multilevel *multilevel, int64_t step);
 // Does this step end with level III, and begin with level I?

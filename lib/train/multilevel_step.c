@@ -73,7 +73,7 @@ static genseg_status synthesise(gsg_multilevel *m, int64_t step, int32_t resumed
     return gsg_problem_run(s->plan, &run, s->image, resumed, err);
 }
 
-static void write_class_weights(const gsg_multilevel *m, gsg_plan *plan, gsg_value weights)
+void gsg_multilevel_weigh(const gsg_multilevel *m, gsg_plan *plan, gsg_value weights)
 {
     if (weights != GSG_NONE)
         memcpy(gsg_plan_data(plan, weights), m->options.class_weights,
@@ -98,7 +98,7 @@ static genseg_status joint_loss(gsg_multilevel *m, int64_t step, int32_t resumed
         GSG_TRY(m->options.feed(GSG_FEED_REAL, step, gsg_plan_data(m->joint, m->image),
                                 gsg_plan_data(m->joint, m->target), NULL, m->options.feed_user, err));
         copy_pairs(m, m->joint, m->synthetic_image, m->synthetic_target);
-        write_class_weights(m, m->joint, m->class_weights);
+        gsg_multilevel_weigh(m, m->joint, m->class_weights);
         *gsg_plan_data(m->joint, m->joint_gamma) = *m->gamma->value;
         memcpy(gsg_plan_data(m->joint, m->joint_pairs), m->pairs->value, (size_t)m->pairs->count * sizeof(float));
     }

@@ -298,6 +298,26 @@ START_TEST(test_solvers)
 }
 END_TEST
 
+// Where the loss bends down along the gradient, conjugate gradients have nothing to solve: the one step remains.
+START_TEST(test_negative_curvature)
+{
+    double each[2][MOST] = {{0}}, loss;
+    for (int i = 0; i < 2; i++) {
+        levels l;
+        gsg_multilevel_options o = watch_only(2, 1, 0);
+        o.solver = i ? GSG_SOLVER_CG : GSG_SOLVER_ONE_STEP;
+        open_levels(&l, &o);
+        l.m->watching = 1;
+        *l.m->gamma->value = -20; // what is convex becomes concave
+        OK(gsg_multilevel_step(l.m, 0, SEGMENTER_LR, &loss, err));
+        keep_gradients(&l, GSG_LEVER_ARCHITECTURE, each[i]);
+        close_levels(&l);
+    }
+    ck_assert_double_ne(each[0][0], 0);
+    ck_assert_mem_eq(each[0], each[1], sizeof each[0]);
+}
+END_TEST
+
 static genseg_status make_one(genseg_context *context, gsg_error *err)
 {
     levels l;
@@ -380,6 +400,7 @@ int main(void)
     tcase_add_test(tests, test_audit_leaves_no_trace);
     tcase_add_test(tests, test_restored);
     tcase_add_test(tests, test_solvers);
+    tcase_add_test(tests, test_negative_curvature);
     tcase_add_test(tests, test_memory_fails);
     tcase_add_test(tests, test_cuts);
     RUN_TESTS(tests);
