@@ -119,7 +119,8 @@ static bool parse(compare_arguments *my, int argc, char **argv, int *first, int 
     if (!arguments_parse(&command, list, argc, argv, first, code))
         return false;
     *code = TOOL_USAGE;
-    return methods_read(my->list, my->method, &my->method_count) && count_examples(my) && training_settle(&my->training, command.name, code);
+    return methods_read(my->list, my->method, &my->method_count) && count_examples(my) &&
+           training_settle(&my->training, command.name, code);
 }
 
 // --- Before the first step ---
@@ -287,8 +288,21 @@ static genseg_status test(work *my, const genseg_segmenter *segmenter, int32_t s
     return GENSEG_ERROR_NOMEM;
 }
 
-static genseg_status keep(const work *my, const genseg_segmenter *segmenter, const method *how, int64_t seed,
-                          genseg_error *err)
+static genseg_status save(const genseg_trainer *trainer, const genseg_segmenter *segmenter, const method *how,
+                          const char *path, genseg_error *err)
+{
+    genseg_generator *generator = NULL;
+    if (!how->generator)
+        return genseg_segmenter_save(segmenter, path, err);
+    genseg_status status = genseg_trainer_generator(trainer, &generator, err);
+    if (status == GENSEG_OK)
+        status = genseg_generator_save(generator, segmenter, path, err);
+    genseg_generator_free(generator);
+    return status;
+}
+
+static genseg_status keep(const work *my, const genseg_trainer *trainer, const genseg_segmenter *segmenter,
+                          const method *how, int64_t seed, genseg_error *err)
 {
     char number[32];
     snprintf(number, sizeof number, "-%lld", (long long)seed);
@@ -297,7 +311,7 @@ static genseg_status keep(const work *my, const genseg_segmenter *segmenter, con
         snprintf(err->message, sizeof err->message, "out of memory");
         return GENSEG_ERROR_NOMEM;
     }
-    genseg_status status = genseg_segmenter_save(segmenter, path, err);
+    genseg_status status = save(trainer, segmenter, how, path, err);
     free(path);
     return status;
 }
@@ -315,6 +329,8 @@ static genseg_status train(work *my, const method *how, int64_t seed, genseg_seg
     }
     if (status == GENSEG_OK)
         status = genseg_trainer_segmenter(trainer, segmenter, err);
+    if (status == GENSEG_OK && my->my->keep)
+        status = keep(my, trainer, *segmenter, how, seed, err);
     interrupt_arm(NULL);
     genseg_trainer_free(trainer);
     return status;
@@ -348,8 +364,6 @@ static genseg_status run(work *my, int32_t m, int64_t seed)
     genseg_segmenter *segmenter = NULL;
     genseg_error err;
     genseg_status status = train(my, how, seed, &segmenter, &err);
-    if (status == GENSEG_OK && my->my->keep)
-        status = keep(my, segmenter, how, seed, &err);
     for (int32_t t = 0; status == GENSEG_OK && t < my->results.set_count; t++) {
         my->scored = &into[t];
         status = test(my, segmenter, t, &err);

@@ -111,8 +111,8 @@ static void say_plan(console *to, const train_arguments *my, genseg_context *con
     else
         snprintf(size, sizeof size, "%lldx%lld", (long long)info.size[1], (long long)info.size[2]);
     console_note(to, "%s, width %lld, %s, batch %lld: %lld weights; %d channel%s, %d classes", info.architecture,
-                 (long long)info.width, size, (long long)my->training.trainer.batch, (long long)info.weights, info.channels,
-                 info.channels == 1 ? "" : "s", info.classes);
+                 (long long)info.width, size, (long long)my->training.trainer.batch, (long long)info.weights,
+                 info.channels, info.channels == 1 ? "" : "s", info.classes);
     console_note(to, "%lld training and %lld validation cases, %lld left for testing; %d threads; memory %s (%s%s)",
                  (long long)counts.train, (long long)counts.validation, (long long)counts.test,
                  genseg_context_threads(context), console_bytes(genseg_trainer_memory(trainer), need),

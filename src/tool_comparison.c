@@ -21,6 +21,7 @@ typedef struct tables {
     double *values, *sums;
     int64_t *unit;
     int method_width, set_width;
+    bool headed; // the heading of the differences is there
 } tables;
 
 bool comparison_begin(comparison *all)
@@ -189,7 +190,15 @@ static void print_interval(const tables *my, const interval *of)
     fprintf(my->stream, "  %-18s", text);
 }
 
-static void print_difference(const tables *my, int32_t method, int32_t other)
+static void print_heading(tables *my)
+{
+    if (!my->headed)
+        fprintf(my->stream, "\n%-*s  %-*s  %-7s  %-7s  %-18s  %-18s  pairs\n", 2 * my->method_width + 3, "difference",
+                my->set_width, "test set", "score", "mean", "95 % over seeds", "95 % over cases");
+    my->headed = true;
+}
+
+static void print_difference(tables *my, int32_t method, int32_t other)
 {
     char name[80];
     snprintf(name, sizeof name, "%s - %s", my->all->methods[method], my->all->methods[other]);
@@ -202,6 +211,7 @@ static void print_difference(const tables *my, int32_t method, int32_t other)
             const interval units = statistics_interval(my->values, my->all->seeds, cases, my->unit, my->sums);
             if (seeds.count == 0)
                 continue;
+            print_heading(my);
             fprintf(my->stream, "%-*s  %-*s  %-7s  %+.4f", 2 * my->method_width + 3, name, my->set_width,
                     my->all->sets[t].name, kind_names[kind], seeds.mean);
             print_interval(my, &seeds);
@@ -216,13 +226,9 @@ static bool is_genseg(const char *method)
     return strncmp(method, "genseg", strlen("genseg")) == 0;
 }
 
-static void print_differences(const tables *my)
+static void print_differences(tables *my)
 {
     const int32_t count = my->all->method_count;
-    if (count < 2)
-        return;
-    fprintf(my->stream, "\n%-*s  %-*s  %-7s  %-7s  %-18s  %-18s  pairs\n", 2 * my->method_width + 3, "difference",
-            my->set_width, "test set", "score", "mean", "95 % over seeds", "95 % over cases");
     for (int32_t m = 1; m < count; m++)
         print_difference(my, m, 0);
     // GenSeg against the others; the first has had its turn, and so has a GenSeg before this one.

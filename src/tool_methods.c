@@ -9,15 +9,15 @@
 #include "tool_console.h"
 
 static const method methods[METHODS_MOST] = {
-    {"plain", "plain", 0, false},
-    {"plain+val", "plain", 0, true},
-    {"augment", "augment", 1, false},
-    {"separate", "separate", 0, false},
-    {"continued", "continued", 0, false},
-    {"genseg", "genseg", 0, false},
-    {"separate+augment", "separate", 1, false},
-    {"continued+augment", "continued", 1, false},
-    {"genseg+augment", "genseg", 1, false},
+    {"plain", "plain", 0, false, false},
+    {"plain+val", "plain", 0, true, false},
+    {"augment", "augment", 1, false, false},
+    {"separate", "separate", 0, false, true},
+    {"continued", "continued", 0, false, true},
+    {"genseg", "genseg", 0, false, true},
+    {"separate+augment", "separate", 1, false, true},
+    {"continued+augment", "continued", 1, false, true},
+    {"genseg+augment", "genseg", 1, false, true},
 };
 
 static const method *find(const char *word)

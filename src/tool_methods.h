@@ -10,6 +10,7 @@ typedef struct method {
     const char *trainer; // of the library
     int32_t augment;     // of real pairs
     bool all;            // trains on the validation cases too
+    bool generator;      // trains one
 } method;
 
 #define METHODS_MOST 9

@@ -70,6 +70,9 @@ class Compare(ToolTest):
         self.assertIn('9 training and 0 validation cases, seed 2', text)
         text = self.succeed('inspect', 'models/genseg-1.safetensors').stdout
         self.assertIn('7 training and 2 validation cases, seed 1', text)
+        png(self.path('mask.png'), 32, 32, disc(32, 32))
+        self.succeed('synthesize', 'models/separate-1.safetensors', 'mask.png', '--out', 'synthetic')
+        self.assertIn('generator', self.refuse('synthesize', 'models/augment-1.safetensors', 'mask.png', '--out', 'none').stderr)
 
     def test_as_train_and_evaluate(self):
         done = self.compare('--methods', 'augment', '--seeds', 2, '--examples', 5, '--val-examples', 2)
@@ -176,6 +179,18 @@ class Stopped(ToolTest):
         self.assertEqual(len({(row['method'], row['seed']) for row in rows}), complete)
         self.assertIn('augment - plain', out)
         self.assertEqual(self.files(), ['s.csv'])
+
+    def test_nothing_to_compare_yet(self):
+        process = self.start('compare', DATA, *SMALL, '--steps', 10**9, '--validate-every', 5, '--methods', 'plain,augment',
+                             '--examples', 9, '--csv', 's.csv', '--threads', 1)
+        lines = []
+        while not any('val Dice' in line for line in lines):
+            lines.append(process.stderr.readline())
+            self.assertTrue(lines[-1], 'the tool ended early')
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, out, self.files()), (130, '', []))
+        self.assertIn('stopped: 0 of 6 runs are complete', err)
 
     def test_failed_runs(self):
         # A rate that no network survives: the methods fail one by one, and are counted.
