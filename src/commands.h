@@ -6,6 +6,7 @@ int cmd_train(int argc, char **argv);
 int cmd_predict(int argc, char **argv);
 int cmd_synthesize(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_convert(int argc, char **argv);

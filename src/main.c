@@ -18,7 +18,7 @@ typedef struct command {
 
 static const command commands[] = {
     {"train", cmd_train},           {"predict", cmd_predict}, {"evaluate", cmd_evaluate}, {"compare", cmd_compare},
-    {"synthesize", cmd_synthesize}, {"inspect", cmd_inspect}, {"convert", cmd_convert},
+    {"synthesize", cmd_synthesize}, {"audit", cmd_audit},     {"inspect", cmd_inspect},   {"convert", cmd_convert},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -32,6 +32,7 @@ static const char help[] =
     "  genseg evaluate MODEL DATA            score it: Dice, HD95, ASSD, surface Dice\n"
     "  genseg compare  DATA --examples N     train by several methods and compare them\n"
     "  genseg synthesize MODEL MASK --out DIR   make images of masks by the model's generator\n"
+    "  genseg audit    MODEL DATA            prove that validation feedback reaches what it moves\n"
     "  genseg inspect  DATA|MODEL            say what is in it, and what is wrong with it\n"
     "  genseg convert  DATA OUT.h5           pack a data set into one HDF5 file\n"
     "\n"
@@ -61,8 +62,8 @@ static int say_unknown(const char *word)
 static int run(int argc, char **argv)
 {
     if (argc < 2) {
-        console_say("genseg: a command is missing: train, predict, evaluate, compare, synthesize, inspect or convert "
-                    "(see genseg --help)");
+        console_say("genseg: a command is missing: train, predict, evaluate, compare, synthesize, audit, inspect or "
+                    "convert (see genseg --help)");
         return TOOL_USAGE;
     }
     const char *word = argv[1];

@@ -24,6 +24,7 @@ enum {
     GSG_STREAM_DEFORM,
     GSG_STREAM_APPEARANCE,
     GSG_STREAM_MIX,
+    GSG_STREAM_SYNTHETIC, // noise of synthetic pairs
     GSG_STREAM_USER = 64
 };
 

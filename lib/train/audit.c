@@ -108,8 +108,8 @@ static genseg_status audit_all(gsg_multilevel *m, state *s, int64_t step, double
                                gsg_error *err)
 {
     genseg_status status;
-    double loss = 0;
-    float unmoved = *m->gamma->value;
+    double loss = 0, again = 0;
+    const float unmoved = *m->gamma->value;
     const float *gradients = s->gradients;
     GSG_TRY(look(m, s, step, lr, m->gamma->value, unmoved, &loss, err));
     copy_gradients(m->levers, s->gradients);
@@ -119,6 +119,9 @@ static genseg_status audit_all(gsg_multilevel *m, state *s, int64_t step, double
             GSG_TRY(audit_lever(m, s, step, lr, options, lever, gradients, err));
         gradients += lever->count;
     }
+    // Had anything not come back, the same step would end elsewhere.
+    GSG_TRY(look(m, s, step, lr, m->gamma->value, unmoved, &again, err));
+    GSG_CHECK(again == loss);
 done:
     return status;
 }

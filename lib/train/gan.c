@@ -43,10 +43,10 @@ gsg_shape gsg_gan_shape(const gsg_gan_options *options, int64_t channels)
     return shape;
 }
 
-void gsg_gan_noise(uint64_t seed, int64_t step, float *noise, int64_t count)
+void gsg_gan_noise(uint64_t seed, uint32_t stream, int64_t step, float *noise, int64_t count)
 {
     gsg_rng rng;
-    gsg_rng_init(&rng, seed, GSG_STREAM_NOISE, (uint64_t)step);
+    gsg_rng_init(&rng, seed, stream, (uint64_t)step);
     for (int64_t i = 0; i < count; i++)
         noise[i] = (float)gsg_rng_normal(&rng);
 }
@@ -253,7 +253,7 @@ genseg_status gsg_gan_step(gsg_gan *gan, gsg_gan_stage stage, const gsg_run *run
     case GSG_GAN_GENERATE:
         gsg_plan_set_sink(gan->generate, update, gan); // level III has its own
         if (!resumed && gan->noise != GSG_NONE)
-            gsg_gan_noise(run->seed, (int64_t)run->step, gsg_plan_data(gan->generate, gan->noise),
+            gsg_gan_noise(run->seed, GSG_STREAM_NOISE, (int64_t)run->step, gsg_plan_data(gan->generate, gan->noise),
                           gsg_shape_count(gsg_gan_shape(&gan->options, gan->options.generator.noise)));
         return gsg_problem_run(gan->generate, run, gan->fake, resumed, err);
     case GSG_GAN_JUDGE:

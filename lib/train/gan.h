@@ -51,8 +51,8 @@ void gsg_gan_free(gsg_gan *gan); // NULL allowed
 void gsg_gan_set_poll(gsg_gan *gan, gsg_poll_fn poll, void *user);
 // Shape (batch, channels, [D,] H, W).
 gsg_shape gsg_gan_shape(const gsg_gan_options *options, int64_t channels);
-// Fills noise (N(0, 1)) for `count` values; a function of seed and step.
-void gsg_gan_noise(uint64_t seed, int64_t step, float *noise, int64_t count);
+// Fills noise (N(0, 1)) for `count` values; a function of seed, stream (core/rng.h) and step.
+void gsg_gan_noise(uint64_t seed, uint32_t stream, int64_t step, float *noise, int64_t count);
 
 // One part of the step `run->step`, whose mask and image the caller has written to the plan `generate` before the
 // first. NUMERIC where a loss is no longer finite, before the weights that it would have moved are touched.

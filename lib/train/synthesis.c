@@ -84,6 +84,6 @@ void gsg_synthesis_draw(gsg_synthesis *s, uint64_t seed, int64_t step)
                     gsg_plan_data(s->plan, s->warp_draws));
     gsg_appearance_draw(&s->options.appearance, batch, seed, first, gsg_plan_data(s->plan, s->appearance_draws));
     if (s->noise != GSG_NONE)
-        gsg_gan_noise(seed, step, gsg_plan_data(s->plan, s->noise),
+        gsg_gan_noise(seed, GSG_STREAM_SYNTHETIC, step, gsg_plan_data(s->plan, s->noise),
                       gsg_shape_count(gsg_gan_shape(&s->gan, s->gan.generator.noise)));
 }

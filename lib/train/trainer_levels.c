@@ -1,5 +1,6 @@
 // The three levels in a trainer: which method, which sizes, which batches.
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -21,8 +22,11 @@ static genseg_status number_of(const char *option, const char *name, const char 
             *number = i;
             return GENSEG_OK;
         }
-    return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s is \"%.40s\", known are %s, %s, ...", option, name ? name : "",
-                         names[1], names[2]);
+    char known[96];
+    size_t used = 0;
+    for (int32_t i = 1; names[i] && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i > 1 ? ", " : "", names[i]);
+    return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s is \"%.40s\", known are %s", option, name ? name : "", known);
 }
 
 genseg_status gsg_trainer_method_named(genseg_trainer *trainer, gsg_error *err)

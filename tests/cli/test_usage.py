@@ -4,7 +4,7 @@ import unittest
 
 from tool import GENSEG, ToolTest
 
-COMMANDS = 'train', 'predict', 'evaluate', 'compare', 'synthesize', 'inspect', 'convert'
+COMMANDS = 'train', 'predict', 'evaluate', 'compare', 'synthesize', 'audit', 'inspect', 'convert'
 
 
 class Usage(ToolTest):

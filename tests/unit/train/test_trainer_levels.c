@@ -121,7 +121,7 @@ START_TEST(bad_options_are_named)
         FAILS(gsg_trainer_new(context, dataset, &bad, &trainer, err), GENSEG_ERROR_INVALID, part);                     \
         ck_assert_ptr_null(trainer);                                                                                   \
     } while (0)
-    REFUSED(method, "gan", "method is \"gan\"");
+    REFUSED(method, "gan", "method is \"gan\", known are genseg, continued, separate, augment, plain");
     REFUSED(gan_loss, "hinge", "gan_loss is \"hinge\"");
     REFUSED(solver, "newton", "solver is \"newton\"");
     REFUSED(gan_every, 0, "gan_every is 0");
