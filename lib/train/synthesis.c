@@ -1,6 +1,7 @@
 // From masks to pairs, and back.
 #include "train/synthesis.h"
 
+#include "core/rng.h"
 #include "train/problem.h"
 
 static gsg_value vector(gsg_graph *graph, const char *name, int64_t rows, int64_t columns)
