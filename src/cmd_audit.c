@@ -28,6 +28,7 @@ static const char help[] =
     "  --delta X              by how much (default 0.05)\n"
     "  --examples N, --val-examples M, --seed S, --groups CHARS   cases, as in genseg train\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
+    "  --grey                            image files of three channels are read as one\n"
     "  --batch, --gan-lr, --solver, ...  as in genseg train; networks and size are MODEL's\n"
     "  --threads T, --memory 4G          limits\n"
     "  -q, --quiet            no progress\n"

@@ -32,6 +32,7 @@ static const char help[] =
     "  --keep DIR             write each model there: METHOD-SEED.safetensors\n"
     "  --groups CHARS         cases with equal names before one of CHARS stay together (patients)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
+    "  --grey                            image files of three channels are read as one\n"
     "  --threads T, --memory 4G          limits\n"
     "  -q, --quiet            no progress\n"
     "  --steps, --width, --size, --batch, --lr, --gan-steps, --gamma, ...\n"
@@ -146,7 +147,7 @@ static bool check_set(const work *my, const comparison_set *set)
     if (channels != wanted) {
         console_error(my->to, "--test-data %s: images have %d channel%s, those of DATA %d%s", set->name, (int)channels,
                       channels == 1 ? "" : "s", (int)wanted,
-                      channels == 3 && wanted == 1 ? ": turn them to grey first, this is not done here" : "");
+                      channels == 3 && wanted == 1 ? "; --grey turns three into one" : "");
         return false;
     }
     for (int32_t k = 0; k < genseg_dataset_classes(set->dataset); k++) {

@@ -20,6 +20,7 @@ static const char help[] =
     "of compressed images.\n"
     "\n"
     "  --image-name, --label-name NAME   names of the data sets where DATA is HDF5 itself\n"
+    "  --grey                            image files of three channels are read as one\n"
     "  --threads T, --memory 4G          limits\n"
     "  -q, --quiet                       print no result\n"
     "\n"
@@ -62,6 +63,7 @@ int cmd_convert(int argc, char **argv)
         ARGUMENTS_COMMON(common),
         {.name = "image-name", .kind = ARGUMENT_TEXT, .target = &names.image_name},
         {.name = "label-name", .kind = ARGUMENT_TEXT, .target = &names.label_name},
+        {.name = "grey", .kind = ARGUMENT_FLAG, .target = &names.grey},
         {.name = NULL},
     };
     genseg_dataset *dataset = NULL;

@@ -31,6 +31,7 @@ static const char help[] =
     "  --no-surfaces          Dice and Jaccard only: faster on large volumes\n"
     "  --overlap P            part that neighbouring tiles share, 0 to 0.9 (default 0.5)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
+    "  --grey                            image files of three channels are read as one\n"
     "  --threads T, --memory 4G          limits\n"
     "  -q, --quiet            no progress\n"
     "\n"

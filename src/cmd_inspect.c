@@ -24,6 +24,7 @@ static const char help[] =
     "  --cases                a line for each case\n"
     "  --groups CHARS         cases with equal names before one of CHARS belong together (patients)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
+    "  --grey                            image files of three channels are read as one\n"
     "  --threads T, --memory 4G          limits\n"
     "\n"
     "example: genseg inspect scans/\n";

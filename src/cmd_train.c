@@ -51,6 +51,7 @@ static const char help[] =
     "  --no-augment, --class-weights     real images as they are; rare classes count for more\n"
     "  --foreground P         share of patches centred on foreground (default 0.33)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
+    "  --grey                            image files of three channels are read as one\n"
     "  --threads T, --memory 4G          limits; a run that needs more memory is refused at once\n"
     "  -q, --quiet            no progress\n"
     "\n"

@@ -142,6 +142,7 @@ void data_options(const data_arguments *arguments, genseg_dataset_options *optio
     options->image_name = arguments->image_name;
     options->label_name = arguments->label_name;
     options->group_separators = arguments->groups;
+    options->grey = arguments->grey;
 }
 
 int data_open(console *to, genseg_context *context, const char *path, const data_arguments *arguments,

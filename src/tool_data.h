@@ -12,11 +12,13 @@ typedef struct data_arguments {
     const char *image_name; // NULL: not given
     const char *label_name;
     const char *groups;
+    bool grey;
 } data_arguments;
 
 #define ARGUMENTS_DATA(data)                                                                                           \
     {.name = "image-name", .kind = ARGUMENT_TEXT, .target = &(data).image_name},                                       \
         {.name = "label-name", .kind = ARGUMENT_TEXT, .target = &(data).label_name},                                   \
+        {.name = "grey", .kind = ARGUMENT_FLAG, .target = &(data).grey},                                               \
     {                                                                                                                  \
         .name = "groups", .kind = ARGUMENT_TEXT, .target = &(data).groups                                              \
     }

@@ -42,7 +42,7 @@ typedef struct genseg_dataset_options {
     const char *group_separators;
     double affine_tolerance; /**< voxels; larger differences of image and label are errors; default 0.1 */
     int32_t allow_unlabelled; /**< non-zero: images without a label map are cases too */
-    int32_t reserved0;
+    int32_t grey; /**< non-zero: an image file of three channels is read as one, 0.299 R + 0.587 G + 0.114 B */
 } genseg_dataset_options;
 
 /** What genseg_dataset_inspect() tells: one finding a call. */

@@ -420,7 +420,9 @@ genseg_status gsg_dataset_add(genseg_dataset *dataset, const genseg_case *item, 
 
 // --- Reading ---
 
-genseg_status gsg_case_load_image(const genseg_dataset *dataset, const gsg_case *item, float *dst, gsg_error *err)
+// The files of an image, one after the other.
+static genseg_status load_files(const genseg_dataset *dataset, const gsg_case *item, int32_t most, float *dst,
+                                gsg_error *err)
 {
     gsg_source source;
     int32_t channels = 0;
@@ -429,7 +431,7 @@ genseg_status gsg_case_load_image(const genseg_dataset *dataset, const gsg_case 
         gsg_source_init(&source, dataset->context);
         status = gsg_format_read_header(item->format, &item->images[f], &source, err);
         if (status == GENSEG_OK &&
-            (memcmp(source.size, item->size, sizeof item->size) != 0 || source.channels > item->channels - channels))
+            (memcmp(source.size, item->size, sizeof item->size) != 0 || source.channels > most - channels))
             status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: the file has changed since it was opened",
                                    item->images[f].path);
         if (status == GENSEG_OK)
@@ -437,6 +439,21 @@ genseg_status gsg_case_load_image(const genseg_dataset *dataset, const gsg_case 
         channels += source.channels;
         gsg_source_free(&source);
     }
+    return status;
+}
+
+genseg_status gsg_case_load_image(const genseg_dataset *dataset, const gsg_case *item, float *dst, gsg_error *err)
+{
+    const int64_t voxels = gsg_case_voxels(item);
+    if (!item->grey)
+        return load_files(dataset, item, item->channels, dst, err);
+    float *colours = gsg_alloc_zero(dataset->context, GSG_COLOURS * (size_t)voxels, sizeof *colours);
+    if (!colours)
+        return gsg_error_nomem(err, GSG_COLOURS * (size_t)voxels * sizeof *colours);
+    genseg_status status = load_files(dataset, item, GSG_COLOURS, colours, err);
+    for (int64_t i = 0; status == GENSEG_OK && i < voxels; i++) // ITU-R BT.601
+        dst[i] = 0.299f * colours[i] + 0.587f * colours[voxels + i] + 0.114f * colours[2 * voxels + i];
+    gsg_free(dataset->context, colours);
     return status;
 }
 

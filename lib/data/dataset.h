@@ -19,6 +19,7 @@ typedef struct gsg_case {
     char *group;
     gsg_location *images; // one file for all channels, or one a channel; NULL in memory
     int32_t image_files;
+    int32_t grey;                   // the file's three channels become one
     const gsg_format *format;       // of the images
     const gsg_format *label_format; // of label_at
     gsg_location label_at;          // path NULL: unlabelled, or in memory
@@ -36,6 +37,8 @@ typedef struct gsg_case {
     int32_t value_count;
 } gsg_case;
 
+#define GSG_COLOURS 3 // channels that can be turned to grey
+
 // A finding kept for inspection.
 typedef struct gsg_finding {
     int32_t severity;
@@ -51,6 +54,7 @@ struct genseg_dataset {
     pthread_mutex_t lock; // cached voxels
     char *path;           // NULL in memory
     double affine_tolerance;
+    int32_t grey; // images of three channels are turned to one
     gsg_case *cases;
     int64_t count;
     int64_t capacity;

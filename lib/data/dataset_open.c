@@ -70,7 +70,8 @@ static genseg_status scan_images(genseg_dataset *dataset, gsg_case *item, scan *
                                    (long long)source.size[0], (long long)source.size[1], (long long)source.size[2],
                                    (long long)item->size[0], (long long)item->size[1], (long long)item->size[2]);
         }
-        item->channels += source.channels;
+        item->grey = dataset->grey && item->image_files == 1 && source.channels == GSG_COLOURS;
+        item->channels += item->grey ? 1 : source.channels;
         gsg_source_free(&source);
         if (status != GENSEG_OK)
             return status;
@@ -174,8 +175,10 @@ static void check_fit(const genseg_dataset *dataset, const gsg_case *item, const
         found->status = gsg_error_set(err, GENSEG_ERROR_SHAPE, "%s: is %d-D, %s is %d-D", item->name, item->ndim,
                                       first->name, first->ndim);
     else if (item->channels != first->channels)
-        found->status = gsg_error_set(err, GENSEG_ERROR_SHAPE, "%s: has %d channels, %s has %d", item->name,
-                                      item->channels, first->name, first->channels);
+        found->status = gsg_error_set(
+            err, GENSEG_ERROR_SHAPE, "%s: has %d channels, %s has %d%s", item->name, item->channels, first->name,
+            first->channels,
+            item->channels + first->channels == 1 + GSG_COLOURS ? "; grey images can be made of colours (`grey`)" : "");
 }
 
 // Notes that many cases share are told once, with their number.
@@ -393,6 +396,7 @@ genseg_status gsg_dataset_load(genseg_context *context, const char *path, const 
         return status;
     made->collect = collect;
     made->affine_tolerance = options->affine_tolerance;
+    made->grey = options->grey != 0;
     made->path = gsg_strdup(context, path);
     if (!made->path) {
         status = gsg_error_nomem(err, strlen(path) + 1);

@@ -219,7 +219,8 @@ static void add_cases(const genseg_trainer *trainer, const gsg_trainer_cases *ca
         const uint64_t image = (uint64_t)item->channels * sizeof(float), label = sizeof(int32_t);
         // A slice as the file holds it, 8 bytes a voxel at most.
         const uint64_t slice = item->images ? (uint64_t)(item->size[1] * item->size[2]) * 8 : 0;
-        const uint64_t bytes = (uint64_t)voxels * (image + label) + slice;
+        const uint64_t colours = item->grey ? (uint64_t)voxels * GSG_COLOURS * sizeof(float) : 0;
+        const uint64_t bytes = (uint64_t)voxels * (image + label) + colours + slice;
         total->working += (uint64_t)working * (image + label) + 2 * BLOCK_BYTES;
         total->raw = bytes > total->raw ? bytes : total->raw;
         total->remembered += foreground_places(item, dataset->values[0], voxels, working);

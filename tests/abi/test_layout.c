@@ -57,7 +57,7 @@ AT(genseg_dataset_options, label_name, 16);
 AT(genseg_dataset_options, group_separators, 24);
 AT(genseg_dataset_options, affine_tolerance, 32);
 AT(genseg_dataset_options, allow_unlabelled, 40);
-AT(genseg_dataset_options, reserved0, 44);
+AT(genseg_dataset_options, grey, 44);
 
 SIZE(genseg_finding, 40);
 AT(genseg_finding, struct_size, 0);

@@ -143,6 +143,12 @@ class Compare(ToolTest):
         done = self.compare('--methods', 'genseg,plain', '--seeds', 1, '--examples', 9, '--test-data', OTHER)
         self.assertEqual(self.check_tables(done.stdout), ['plain - genseg'] * 2)
 
+    def test_colours_turned_to_grey(self):
+        png_pairs(self.folder / 'colours', 3, 32, 32, value=1, colours=True)
+        done = self.compare('--methods', 'plain', '--seeds', 1, '--examples', 9, '--test-data', 'colours', '--grey')
+        self.assertEqual([row['case'] for row in self.rows() if row['test_set'] == 'colours'],
+                         ['case_00', 'case_01', 'case_02'])
+
     def test_groups(self):
         for patient in 'abcdef':
             for image in range(2):
@@ -229,7 +235,7 @@ class Refused(ToolTest):
         self.bad('--test-data', DATA, says=['is DATA itself'])
         self.bad('--test-data', OTHER, '--test-data', OTHER, says=[OTHER, 'is there already'])
         self.bad('--test-data', 'none', says=['none', 'no such'])
-        self.bad('--test-data', 'phantom:channels=3', says=['3 channels, those of DATA 1', 'turn them to grey first'])
+        self.bad('--test-data', 'phantom:channels=3', says=['3 channels, those of DATA 1', '--grey turns three into one'])
         self.bad('--test-data', 'phantom:classes=3', says=['label 2'])
         nifti_pairs(self.folder / 'volumes')
         self.bad('--test-data', 'volumes', says=['volumes', '3-D', '2-D'])

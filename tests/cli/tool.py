@@ -75,12 +75,14 @@ class ToolTest(unittest.TestCase):
 
 # --- Files ---
 
-def png(path, width, height, pixels):
-    """8-bit grey."""
+def png(path, width, height, pixels, channels=1):
+    """8-bit grey, or colours of 3 channels."""
     def chunk(kind, data):
         return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-    rows = b''.join(b'\0' + bytes(pixels[y * width:(y + 1) * width]) for y in range(height))
-    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)) +
+    row = channels * width
+    rows = b''.join(b'\0' + bytes(pixels[y * row:(y + 1) * row]) for y in range(height))
+    header = struct.pack('>IIBBBBB', width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) +
                      chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
 
 
@@ -117,13 +119,15 @@ def noisy(label, seed, scale=120):
     return [40 + scale * (value > 0) + rng.randrange(30) for value in label]
 
 
-def png_pairs(folder, count=4, width=64, height=64, value=255):
+def png_pairs(folder, count=4, width=64, height=64, value=255, colours=False):
     """images/ beside masks/, masks of 0 and `value`."""
+    channels = 3 if colours else 1
     for name in 'images', 'masks':
         (folder / name).mkdir(parents=True, exist_ok=True)
     for i in range(count):
         label = disc(width, height)
-        png(folder / f'images/case_{i:02}.png', width, height, noisy(label, i))
+        image = [v for v in noisy(label, i) for _ in range(channels)]
+        png(folder / f'images/case_{i:02}.png', width, height, image, channels)
         png(folder / f'masks/case_{i:02}.png', width, height, [value * v for v in label])
 
 

@@ -82,6 +82,37 @@ START_TEST(plain_folders_of_png)
 }
 END_TEST
 
+START_TEST(colours_turned_to_grey)
+{
+    begin();
+    uint8_t pixels[12 * 3];
+    const uint8_t mask[4] = {0, 255, 255, 0}, grey[3] = {10, 20, 30};
+    for (int i = 0; i < 36; i++)
+        pixels[i] = (uint8_t)(7 * i);
+    write_png(context, file_path("set/images/a.png"), 3, 4, grey, 3);
+    CK_OK(gsg_picture_write(context, file_path("set/images/b.png"), pixels, 3, 4, err));
+    for (int i = 0; i < 2; i++)
+        write_png(context, file_path("set/masks/%c.png", 'a' + i), 3, 4, mask, 4);
+    refuse(root(), GENSEG_ERROR_SHAPE, "b: has 3 channels, a has 1; grey images can be made of colours");
+    options.grey = 1;
+    genseg_dataset *set = open_set(root());
+    gsg_volume volume;
+    for (int pass = 0; pass < 2; pass++) { // from the file, then from memory
+        CK_OK(gsg_dataset_read(set, 1, &volume, err));
+        ck_assert_int_eq(volume.channels, 1);
+        for (int i = 0; i < 12; i++) {
+            const uint8_t *p = pixels + 3 * i;
+            ck_assert_float_eq_tol(volume.image[i], 0.299f * p[0] + 0.587f * p[1] + 0.114f * p[2], 1e-4f);
+        }
+        gsg_volume_free(&volume);
+    }
+    CK_OK(gsg_dataset_read(set, 0, &volume, err));
+    ck_assert(volume.channels == 1 && volume.image[1] == 20);
+    gsg_volume_free(&volume);
+    end(set);
+}
+END_TEST
+
 START_TEST(nnunet_raw_with_two_channels)
 {
     begin();
@@ -580,6 +611,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {plain_folders_of_png,
+                                  colours_turned_to_grey,
                                   nnunet_raw_with_two_channels,
                                   decathlon_lists,
                                   a_split_file_marks_cases,
