@@ -64,7 +64,8 @@ struct genseg_trainer {
     double train_begin;  // clock at which this run's first step of the segmenter began
     double step_loss;    // of the step in progress
     double judge_mean;   // running mean of the discriminator's loss
-    int32_t judge_won;   // non-zero: has been told
+    int32_t judge_won;   // non-zero: level I has ended
+    int64_t gan_made, gan_best_made; // steps of level I behind the newest generator, and behind gan_best
 
     gsg_sampler *sampler;
     int32_t *labels; // of a batch
@@ -100,7 +101,9 @@ genseg_status gsg_trainer_load_levels(genseg_trainer *trainer, gsg_error *err);
 uint64_t gsg_trainer_levels_bytes(const genseg_trainer *trainer, int64_t train_places, int64_t validation_places);
 // Trains the generator by itself; goes on where it was cancelled.
 genseg_status gsg_trainer_pretrain(genseg_trainer *trainer, gsg_error *err);
-// A step, as gsg_multilevel_step(); reports a discriminator that has won.
+// Makes the newest generator and discriminator those that are gone back to.
+void gsg_trainer_keep_generator(genseg_trainer *trainer);
+// A step, as gsg_multilevel_step(); ends level I where the discriminator has won.
 genseg_status gsg_trainer_step_levels(genseg_trainer *trainer, double lr, double *loss, gsg_error *err);
 
 // ---- a model as the beginning, and proofs (trainer_audit.c)

@@ -10,9 +10,11 @@
 
 #define MOST_GAN_STEPS 4000 // that are chosen, not asked for
 #define MEMORY_OF_JUDGE 0.98
-// A discriminator that has won: its loss stays below these.
+// A discriminator that has won: its loss stays below these. One whose loss is some times that is still beaten at times.
 #define WON_VANILLA 0.01
 #define WON_LSGAN 0.002
+#define HEALTHY 5
+#define GOOD_EVERY 20 // steps of pre-training between copies of a good state
 
 static genseg_status number_of(const char *option, const char *name, const char *const *names, int32_t *number,
                                gsg_error *err)
@@ -245,31 +247,44 @@ done:
 
 // ---- running
 
-// The discriminator's loss near zero for long: its gradient tells the generator nothing more.
-static void watch_judge(genseg_trainer *trainer, int64_t step)
+void gsg_trainer_keep_generator(genseg_trainer *trainer)
 {
-    const gsg_gan *gan = trainer->multilevel->gan;
+    gsg_params_copy(trainer->gan_best, trainer->multilevel->gan->params);
+    trainer->gan_best_made = trainer->gan_made;
+}
+
+// The discriminator's loss near zero for long: what it teaches has become noise, and level I ends with the last state
+// before that. Beside the segmenter, that of the best validation is such a one.
+static void watch_judge(genseg_trainer *trainer)
+{
+    gsg_multilevel *m = trainer->multilevel;
+    const gsg_gan *gan = m->gan;
     const double won = gan->options.loss == GSG_ADVERSARIAL_VANILLA ? WON_VANILLA
                        : gan->options.loss == GSG_ADVERSARIAL_LSGAN ? WON_LSGAN
                                                                     : -INFINITY;
-    if (!isfinite(gan->discriminator_loss))
+    trainer->judge_mean = trainer->gan_made == 0 ? 1
+                                                 : MEMORY_OF_JUDGE * trainer->judge_mean +
+                                                       (1 - MEMORY_OF_JUDGE) * gan->discriminator_loss;
+    trainer->gan_made++;
+    if (trainer->judge_mean >= won || !isfinite(gan->discriminator_loss)) {
+        if (trainer->step == 0 && trainer->judge_mean >= HEALTHY * won && trainer->gan_made % GOOD_EVERY == 0)
+            gsg_trainer_keep_generator(trainer);
         return;
-    trainer->judge_mean = step == 0 ? 1
-                                    : MEMORY_OF_JUDGE * trainer->judge_mean +
-                                          (1 - MEMORY_OF_JUDGE) * gan->discriminator_loss;
-    if (trainer->judge_mean >= won || trainer->judge_won)
-        return;
+    }
     trainer->judge_won = 1;
+    m->options.gan_every = 0;
     gsg_log(trainer->context, GENSEG_LOG_WARNING,
-            "the discriminator has won at step %lld of the generator (loss %.4f): only the L1 part still teaches it; "
-            "lower gan_lr or discriminator_width, or raise l1",
-            (long long)step + 1, trainer->judge_mean);
+            "the discriminator has won at step %lld of the generator (mean loss %.4f): the generator goes back to step "
+            "%lld and learns no more; lower gan_lr or discriminator_width, or raise l1",
+            (long long)trainer->gan_made, trainer->judge_mean, (long long)trainer->gan_best_made);
+    gsg_gan_go_back(m->gan, trainer->gan_best);
+    trainer->gan_made = trainer->gan_best_made;
 }
 
 static int32_t pretrained(const genseg_trainer *trainer)
 {
     const genseg_trainer_options *o = &trainer->options;
-    if (o->gan_steps > 0 && trainer->gan_step >= o->gan_steps)
+    if (trainer->judge_won || (o->gan_steps > 0 && trainer->gan_step >= o->gan_steps))
         return 1;
     // With a limit in seconds a third of them at most, loading included.
     return trainer->step > 0 || (o->seconds > 0 && gsg_clock() - trainer->progress->begin >= o->seconds / 3);
@@ -285,7 +300,7 @@ genseg_status gsg_trainer_pretrain(genseg_trainer *trainer, gsg_error *err)
     gsg_progress_phase(progress, GENSEG_PHASE_PRETRAIN, trainer->gan_step, trainer->options.gan_steps);
     while (!pretrained(trainer)) {
         GSG_TRY(gsg_multilevel_pretrain(m, trainer->gan_step, err));
-        watch_judge(trainer, trainer->gan_step);
+        watch_judge(trainer);
         progress->state.loss = m->gan->l1;
         progress->state.done = ++trainer->gan_step;
     }
@@ -294,7 +309,7 @@ genseg_status gsg_trainer_pretrain(genseg_trainer *trainer, gsg_error *err)
         GSG_TRY(gsg_error_set(err, GENSEG_ERROR_NUMERIC,
                               "%s is no longer finite after %lld steps of the generator: gan_lr may be too high",
                               broken->name, (long long)trainer->gan_step));
-    gsg_params_copy(trainer->gan_best, m->gan->params);
+    gsg_trainer_keep_generator(trainer);
     progress->state.loss = trainer->loss;
 done:
     if (status == GENSEG_ERROR_NUMERIC)
@@ -307,20 +322,13 @@ genseg_status gsg_trainer_step_levels(genseg_trainer *trainer, double lr, double
     gsg_multilevel *m = trainer->multilevel;
     genseg_status status = gsg_multilevel_step(m, trainer->step, lr, loss, err);
     if (status == GENSEG_OK && gsg_multilevel_moves_generator(m, trainer->step))
-        watch_judge(trainer, trainer->gan_step + trainer->step);
+        watch_judge(trainer);
     if (status == GENSEG_ERROR_NUMERIC)
         gsg_trainer_go_back(trainer);
     return status;
 }
 
 // ---- what is handed out
-
-// Steps of level I behind the best model.
-static int64_t generator_steps(const genseg_trainer *trainer)
-{
-    const int64_t every = trainer->multilevel->options.gan_every;
-    return trainer->gan_step + (every > 0 ? (trainer->best_step + every - 1) / every : 0);
-}
 
 // The best generator without its discriminator.
 static genseg_status copy_generator(const genseg_trainer *trainer, const gsg_generator *network, gsg_params **params,
@@ -357,7 +365,7 @@ genseg_status gsg_trainer_generator(const genseg_trainer *trainer, genseg_genera
         return status;
     gsg_synthesizer_parts parts = {.network = *network, .symmetric = trainer->options.symmetric,
                                    .classes = dataset->classes, .values = dataset->values,
-                                   .version = GENSEG_VERSION_STRING, .steps = generator_steps(trainer)};
+                                   .version = GENSEG_VERSION_STRING, .steps = trainer->gan_best_made};
     memcpy(parts.size, trainer->preprocess.size, sizeof parts.size);
     memcpy(parts.spacing, trainer->preprocess.spacing, sizeof parts.spacing);
     status = gsg_synthesizer_new(trainer->context, &parts, params, generator, err);

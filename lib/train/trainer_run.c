@@ -31,8 +31,10 @@ void gsg_trainer_go_back(genseg_trainer *trainer)
     gsg_params_copy(trainer->params, trainer->best); // the first weights until one is kept
     gsg_optimizer_clear(trainer->optimizer); // means start from nothing again
     trainer->cut = GSG_TRAINER_BETWEEN;
-    if (trainer->multilevel)
+    if (trainer->multilevel) {
         gsg_gan_go_back(trainer->multilevel->gan, trainer->gan_best);
+        trainer->gan_made = trainer->gan_best_made;
+    }
 }
 
 static void note_loss(genseg_trainer *trainer, double loss)

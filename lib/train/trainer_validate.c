@@ -69,7 +69,7 @@ genseg_status gsg_trainer_keep(genseg_trainer *trainer, gsg_error *err)
         return status;
     gsg_params_copy(trainer->best, trainer->params);
     if (trainer->multilevel)
-        gsg_params_copy(trainer->gan_best, trainer->multilevel->gan->params);
+        gsg_trainer_keep_generator(trainer);
     trainer->best_step = trainer->step;
     return GENSEG_OK;
 }

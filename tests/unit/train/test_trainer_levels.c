@@ -213,6 +213,48 @@ START_TEST(a_generator_that_diverges)
 }
 END_TEST
 
+static char warning[400];
+
+static void hear(int32_t level, const char *message, void *user)
+{
+    if (level == GENSEG_LOG_WARNING)
+        snprintf(warning, sizeof warning, "%s", message);
+}
+
+// Level I ends with a state from before, beforehand (0) or beside the segmenter (1); the segmenter goes on.
+START_TEST(a_discriminator_that_wins)
+{
+    genseg_trainer_options options = levels_options(2, 6, "genseg");
+    genseg_context_options listening = {.struct_size = sizeof listening};
+    genseg_context *context = NULL;
+    genseg_generator *generator = NULL;
+    gsg_context_defaults(&listening);
+    listening.log = hear;
+    OK(gsg_context_new(&listening, &context, err));
+    options.discriminator_width = 16;
+    options.gan_lr = 5e-3;
+    options.l1 = 0;
+    options.gan_every = 1;
+    options.gan_steps = _i == 0 ? 2000 : 3;
+    options.steps = _i == 0 ? 6 : 2000;
+    options.levers_every = 1000;
+    options.validate_every = _i == 0 ? 3 : 40;
+    genseg_trainer *trainer = trainer_new(context, &plain, &options);
+    warning[0] = '\0';
+    OK(gsg_trainer_run(trainer, NULL, NULL, err));
+    ck_assert_msg(strstr(warning, "the discriminator has won at step") != NULL, "%s", warning);
+    ck_assert(trainer->judge_won && trainer->step == options.steps);
+    ck_assert_int_eq(trainer->multilevel->options.gan_every, 0);
+    ck_assert(_i == 1 || (trainer->gan_step < 2000 && trainer->gan_best_made > 0));
+    ck_assert_int_lt(trainer->gan_best_made, 2000);
+    ck_assert_int_eq(trainer->gan_made, trainer->gan_best_made);
+    OK(gsg_trainer_generator(trainer, &generator, err));
+    gsg_synthesizer_release(generator);
+    gsg_trainer_free(trainer);
+    context_close(context);
+}
+END_TEST
+
 typedef struct audited {
     int64_t count, agree;
     double apart, brute;
@@ -341,6 +383,7 @@ int main(void)
     tcase_add_loop_test(tests, runs_repeat, 0, 3);
     tcase_add_test(tests, cut_runs_end_as_whole_ones);
     tcase_add_test(tests, a_generator_that_diverges);
+    tcase_add_loop_test(tests, a_discriminator_that_wins, 0, 2);
     tcase_add_test(tests, audits);
     tcase_add_test(tests, begins_with_a_model);
     tcase_add_loop_test(tests, memory_is_foretold, 0, 3);
