@@ -5,6 +5,7 @@
 
 #include "data_files.h"
 #include "genseg/trainer.h"
+#include "predict/segmenter.h"
 #include "tensor/array.h"
 
 static genseg_context *context;
@@ -238,10 +239,107 @@ START_TEST(described_before_and_after)
 }
 END_TEST
 
+static genseg_trainer *trained(const genseg_trainer_options *options)
+{
+    genseg_trainer *trainer = NULL;
+    CK_OK(genseg_trainer_new(context, dataset, options, &trainer, err));
+    CK_OK(genseg_trainer_run(trainer, NULL, NULL, err));
+    return trainer;
+}
+
+START_TEST(begins_with_a_model)
+{
+    genseg_trainer *trainer = NULL;
+    genseg_segmenter *segmenter = NULL, *same = NULL;
+    genseg_generator *generator = NULL;
+    begin();
+    genseg_trainer_options options = tiny();
+    genseg_trainer *first = trained(&options);
+    CK_OK(genseg_trainer_segmenter(first, &segmenter, err));
+    CK_OK(genseg_trainer_generator(first, &generator, err));
+    CK_FAILS(genseg_trainer_start_from(first, segmenter, generator, err), GENSEG_ERROR_STATE, "has begun already");
+    genseg_trainer_free(first);
+    CK_FAILS(genseg_trainer_start_from(NULL, segmenter, generator, err), GENSEG_ERROR_INVALID, "trainer is NULL");
+    options.width = 3;
+    CK_OK(genseg_trainer_new(context, dataset, &options, &trainer, err));
+    CK_FAILS(genseg_trainer_start_from(trainer, NULL, generator, err), GENSEG_ERROR_INVALID, "segmenter is NULL");
+    CK_FAILS(genseg_trainer_start_from(trainer, segmenter, NULL, err), GENSEG_ERROR_SHAPE, "doesn't fit");
+    genseg_trainer_free(trainer);
+    options = tiny();
+    options.method = "augment";
+    CK_OK(genseg_trainer_new(context, dataset, &options, &trainer, err));
+    CK_FAILS(genseg_trainer_start_from(trainer, segmenter, generator, err), GENSEG_ERROR_STATE, "no generator");
+    // With a learning rate that moves nothing, what begins as a model remains it.
+    genseg_trainer_free(trainer);
+    options.lr = 1e-30;
+    options.weight_decay = 0;
+    CK_OK(genseg_trainer_new(context, dataset, &options, &trainer, err));
+    CK_OK(genseg_trainer_start_from(trainer, segmenter, NULL, err));
+    CK_OK(genseg_trainer_run(trainer, NULL, NULL, err));
+    CK_OK(genseg_trainer_segmenter(trainer, &same, err));
+    const gsg_params *from = segmenter->params, *to = same->params;
+    for (int32_t i = 0; i < from->count; i++)
+        if (from->items[i].kind != GSG_PARAM_STATISTIC)
+            ck_assert_mem_eq(from->items[i].data, to->items[i].data,
+                             (size_t)from->items[i].layout.count * sizeof(float));
+    genseg_segmenter_free(same);
+    genseg_segmenter_free(segmenter);
+    genseg_generator_free(generator);
+    genseg_trainer_free(trainer);
+    end();
+}
+END_TEST
+
+typedef struct audited {
+    int64_t count, end_at;
+    int32_t groups;
+} audited;
+
+static int32_t on_audit(const genseg_audit *audit, void *user)
+{
+    audited *my = user;
+    ck_assert_uint_eq(audit->struct_size, sizeof *audit);
+    ck_assert(audit->done == ++my->count && audit->done <= audit->total);
+    ck_assert(isfinite(audit->gradient) && isfinite(audit->brute) && audit->noise >= 0 && audit->index >= 0);
+    ck_assert((audit->group & my->groups) != 0 && audit->lever[0]);
+    return my->count == my->end_at;
+}
+
+START_TEST(audits)
+{
+    const int32_t groups = GENSEG_LEVER_GAMMA | GENSEG_LEVER_WARP | GENSEG_LEVER_PAIRS;
+    genseg_trainer *trainer = NULL;
+    audited seen = {.groups = groups}, ended = {.groups = groups, .end_at = 2};
+    begin();
+    genseg_trainer_options options = tiny();
+    options.levers_every = 1;
+    CK_OK(genseg_trainer_new(context, dataset, &options, &trainer, err));
+    CK_FAILS(genseg_trainer_audit(trainer, groups, 0, 0, on_audit, &seen, err), GENSEG_ERROR_STATE, "nothing is trained");
+    CK_OK(genseg_trainer_run(trainer, NULL, NULL, err));
+    CK_FAILS(genseg_trainer_audit(NULL, groups, 0, 0, on_audit, &seen, err), GENSEG_ERROR_INVALID, "trainer is NULL");
+    CK_FAILS(genseg_trainer_audit(trainer, groups, 0, 0, NULL, &seen, err), GENSEG_ERROR_INVALID, "report is NULL");
+    CK_FAILS(genseg_trainer_audit(trainer, GENSEG_LEVER_GENERATOR, 0, 0, on_audit, &seen, err), GENSEG_ERROR_INVALID,
+             "groups");
+    CK_FAILS(genseg_trainer_audit(trainer, groups, 0, -1, on_audit, &seen, err), GENSEG_ERROR_INVALID, "delta");
+    CK_OK(genseg_trainer_audit(trainer, groups, 0, 0, on_audit, &seen, err));
+    ck_assert_int_eq(seen.count, 1 + 6 + 2); // gamma, magnitudes of the warp, training cases
+    CK_FAILS(genseg_trainer_audit(trainer, groups, 1, 0.1, on_audit, &ended, err), GENSEG_ERROR_CANCELLED, "cancelled");
+    ck_assert_int_eq(ended.count, 2);
+    genseg_trainer_free(trainer);
+    options.method = "continued";
+    trainer = trained(&options);
+    CK_FAILS(genseg_trainer_audit(trainer, groups, 0, 0, on_audit, &seen, err), GENSEG_ERROR_STATE, "no feedback");
+    genseg_trainer_free(trainer);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {defaults, options_of_any_age, missing_arguments_are_named,
                                   generators_only_where_there_are,
+                                  begins_with_a_model,
+                                  audits,
                                   described_before_and_after};
     return run_tests("api_trainer", tests, sizeof tests / sizeof tests[0]);
 }
