@@ -28,6 +28,7 @@ gsg_generator gsg_generator_default(int32_t spatial)
 
 int32_t gsg_generator_depth(int32_t spatial, const int64_t size[3])
 {
+    const int64_t least = spatial == 2 ? 8 : 4;
     int32_t depth = 8;
     for (int32_t i = 3 - spatial; i < 3; i++) {
         int32_t halvings = 0;
@@ -35,6 +36,9 @@ int32_t gsg_generator_depth(int32_t spatial, const int64_t size[3])
             halvings++;
         depth = halvings;
     }
+    for (int32_t i = 3 - spatial; i < 3; i++)
+        while (depth > 1 && size[i] >> (depth - 1) <= least)
+            depth--;
     return depth;
 }
 

@@ -24,7 +24,8 @@ typedef struct gsg_generator {
 
 // levels 8 and 3, width 16, one mask and one image channel, no noise, three candidates, dropout 1/2
 gsg_generator gsg_generator_default(int32_t spatial);
-// How often all sizes (D, H, W; D is 1 in 2-D) can be halved, up to 8 times.
+// How often all sizes (D, H, W; D is 1 in 2-D) can be halved until the shortest is 8 (in 3-D 4) or less, up to 8 times.
+// Deeper levels hold most of the weights and of the time, and images of masks get no better by them (docs/results.md).
 int32_t gsg_generator_depth(int32_t spatial, const int64_t size[3]);
 // Sizes must be multiples of this; they need be neither powers of two nor equal.
 int64_t gsg_generator_multiple(const gsg_generator *generator);

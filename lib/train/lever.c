@@ -32,6 +32,7 @@ void gsg_levers_free(gsg_levers *levers)
         gsg_free(context, levers->items[i].gradient);
     }
     gsg_free(context, levers->items);
+    gsg_free(context, levers->scaled);
     gsg_optimizer_free(levers->optimizer);
     gsg_free(context, levers);
     gsg_context_release(context);
@@ -77,7 +78,13 @@ gsg_lever *gsg_levers_find(gsg_levers *levers, const char *name)
 genseg_status gsg_levers_ready(gsg_levers *levers, gsg_error *err)
 {
     gsg_optimizer_options options;
-    gsg_optimizer_defaults(&options, GSG_OPTIMIZER_ADAM);
+    int64_t most = 0;
+    gsg_levers_optimizer(&options);
+    for (int32_t i = 0; i < levers->count; i++)
+        most = levers->items[i].count > most ? levers->items[i].count : most;
+    levers->scaled = gsg_alloc_zero(levers->context, padded(most), sizeof *levers->scaled);
+    if (!levers->scaled)
+        return gsg_error_nomem(err, padded(most) * sizeof *levers->scaled);
     int64_t *counts = gsg_alloc(levers->context, (size_t)levers->count + 1, sizeof *counts);
     if (!counts)
         return gsg_error_nomem(err, ((size_t)levers->count + 1) * sizeof *counts);
@@ -89,14 +96,22 @@ genseg_status gsg_levers_ready(gsg_levers *levers, gsg_error *err)
     return status;
 }
 
-void gsg_levers_update(gsg_levers *levers, int32_t groups, double lr)
+void gsg_levers_optimizer(gsg_optimizer_options *options)
+{
+    gsg_optimizer_defaults(options, GSG_OPTIMIZER_ADAM);
+    options->beta2 = 0.99;
+}
+
+void gsg_levers_update(gsg_levers *levers, int32_t groups, double scale, double lr)
 {
     gsg_optimizer_begin(levers->optimizer, lr);
     for (int32_t i = 0; i < levers->count; i++) {
         gsg_lever *item = &levers->items[i];
         if (!(item->group & groups))
             continue;
-        gsg_optimizer_update(levers->optimizer, i, item->value, item->gradient);
+        for (int64_t k = 0; k < item->count; k++)
+            levers->scaled[k] = (float)(scale * item->gradient[k]);
+        gsg_optimizer_update(levers->optimizer, i, item->value, levers->scaled);
         for (int64_t k = 0; k < item->count; k++)
             item->value[k] = fminf(fmaxf(item->value[k], item->low), item->high);
     }

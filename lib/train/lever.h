@@ -30,6 +30,7 @@ typedef struct gsg_levers {
     gsg_lever *items;
     int32_t count, capacity;
     gsg_optimizer *optimizer;
+    float *scaled; // gradients of a lever, times what gsg_levers_update() is given
 } gsg_levers;
 
 genseg_status gsg_levers_new(genseg_context *context, gsg_levers **levers, gsg_error *err);
@@ -40,8 +41,11 @@ genseg_status gsg_levers_add(gsg_levers *levers, const char *name, int32_t group
 gsg_lever *gsg_levers_find(gsg_levers *levers, const char *name); // NULL: none
 // Makes room for the optimizer's state; after the last gsg_levers_add().
 genseg_status gsg_levers_ready(gsg_levers *levers, gsg_error *err);
-// One step of Adam (betas 0.9 and 0.999) for the levers of `groups`, which then are within their bounds.
-void gsg_levers_update(gsg_levers *levers, int32_t groups, double lr);
+// Adam for levers. Its second moments forget the first, wild steps of a training within 400 steps of the segmenter,
+// not within as many as PyTorch's 0.999 would take.
+void gsg_levers_optimizer(gsg_optimizer_options *options);
+// One step of it by `scale` times the gradients for the levers of `groups`, which then are within their bounds.
+void gsg_levers_update(gsg_levers *levers, int32_t groups, double scale, double lr);
 // Of all gradients of `groups`.
 double gsg_levers_norm(const gsg_levers *levers, int32_t groups);
 

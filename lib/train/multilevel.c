@@ -20,9 +20,9 @@ gsg_multilevel_options gsg_multilevel_defaults(int32_t spatial)
                                       .probe = 0.01,
                                       .gamma = 1,
                                       .appearance = 1,
-                                      .levers_lr = 1e-2,
-                                      .feedback_lr = 1e-5,
-                                      .gan_lr = 2e-4,
+                                      .levers_lr = 0.05,
+                                      .feedback_lr = 3e-4,
+                                      .gan_lr = 1e-3,
                                       .seed = 1};
     gsg_deform_defaults(&options.synthesis.deform);
     gsg_appearance_defaults(&options.synthesis.appearance);
@@ -177,7 +177,7 @@ static genseg_status make_workspace(gsg_multilevel *m, gsg_error *err)
     GSG_TRY(gsg_direction_new(m->gan->params, gsg_nn_is_architecture, &m->logits, err));
     if (m->options.levers & GSG_LEVER_GENERATOR) {
         gsg_optimizer_options options;
-        gsg_optimizer_defaults(&options, GSG_OPTIMIZER_ADAM);
+        gsg_levers_optimizer(&options);
         GSG_TRY(gsg_problem_optimizer(m->gan->params, gsg_gan_is_generator, &options, &m->feedback, err));
     }
     m->image_seed = gsg_alloc(m->context, image, sizeof *m->image_seed);
@@ -217,6 +217,7 @@ genseg_status gsg_multilevel_new(genseg_context *context, const gsg_multilevel_o
     made->options = *options;
     made->segmenter = segmenter;
     made->optimizer = optimizer;
+    made->gan_decay = 1;
     made->validation_loss = made->v_norm = made->u_norm = NAN;
     genseg_status status = build(made, err);
     if (status != GENSEG_OK)

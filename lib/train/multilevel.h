@@ -86,6 +86,7 @@ struct gsg_multilevel {
     gsg_optimizer *feedback;    // of the generator's weights
     float *image_seed, *target_seed, *pairs_seed; // from the first of two probes
 
+    double gan_decay;   // factor of gan_lr beside the segmenter, set by the caller before a step; 1
     int64_t pretrained; // steps of level I before the first of the others
     int32_t due;        // non-zero: the step in progress ends with level III
     int32_t watching;   // non-zero: level III looks and does not move anything

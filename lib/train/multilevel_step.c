@@ -38,7 +38,8 @@ gsg_run gsg_multilevel_gan_run(const gsg_multilevel *m, int64_t step)
     return run_of(m, m->pretrained + step, 0);
 }
 
-static genseg_status step_gan(gsg_multilevel *m, int32_t stage, int64_t number, int32_t resumed, gsg_error *err)
+static genseg_status step_gan(gsg_multilevel *m, int32_t stage, int64_t number, int32_t resumed, double lr,
+                              gsg_error *err)
 {
     const gsg_run run = run_of(m, number, 1);
     if (stage == GSG_GAN_GENERATE && !resumed) {
@@ -48,7 +49,7 @@ static genseg_status step_gan(gsg_multilevel *m, int32_t stage, int64_t number, 
         if (status != GENSEG_OK)
             return status;
     }
-    return gsg_gan_step(m->gan, (gsg_gan_stage)stage, &run, resumed, m->options.gan_lr, err);
+    return gsg_gan_step(m->gan, (gsg_gan_stage)stage, &run, resumed, lr, err);
 }
 
 static void write_magnitudes(gsg_multilevel *m)
@@ -132,12 +133,15 @@ static genseg_status learn(gsg_multilevel *m, int64_t step, int32_t resumed, dou
     return gsg_plan_run_rest(m->joint, &run, err);
 }
 
-static void move_generator(gsg_multilevel *m)
+static void move_generator(gsg_multilevel *m, double scale)
 {
+    gsg_direction *along = m->q; // free by now
+    gsg_direction_copy(along, m->u);
+    gsg_direction_scale(along, scale);
     gsg_optimizer_begin(m->feedback, m->options.feedback_lr);
-    for (int32_t i = 0; i < m->u->count; i++)
-        if (m->u->offsets[i] >= 0)
-            gsg_optimizer_update(m->feedback, i, m->gan->params->items[i].data, m->u->data + m->u->offsets[i]);
+    for (int32_t i = 0; i < along->count; i++)
+        if (along->offsets[i] >= 0)
+            gsg_optimizer_update(m->feedback, i, m->gan->params->items[i].data, along->data + along->offsets[i]);
 }
 
 static genseg_status move_levers(gsg_multilevel *m, int64_t step, gsg_error *err)
@@ -149,9 +153,11 @@ static genseg_status move_levers(gsg_multilevel *m, int64_t step, gsg_error *err
         status = gsg_hypergradient(m, step, err);
     if (status != GENSEG_OK || m->watching)
         return status;
-    gsg_levers_update(m->levers, m->options.levers, m->options.levers_lr);
+    // A gradient through a step shrinks with the step. Levers shall not stand still while the segmenter's rate decays.
+    const double lr = gsg_optimizer_lr(m->optimizer), scale = lr > 0 ? 1 / lr : 1;
+    gsg_levers_update(m->levers, m->options.levers, scale, m->options.levers_lr);
     if (m->options.levers & GSG_LEVER_GENERATOR)
-        move_generator(m);
+        move_generator(m, scale);
     m->updates++;
     return GENSEG_OK;
 }
@@ -159,7 +165,7 @@ static genseg_status move_levers(gsg_multilevel *m, int64_t step, gsg_error *err
 genseg_status gsg_multilevel_pretrain(gsg_multilevel *m, int64_t step, gsg_error *err)
 {
     for (; m->stage < GSG_GAN_STAGES; m->stage++) {
-        genseg_status status = step_gan(m, m->stage, step, m->cut, err);
+        genseg_status status = step_gan(m, m->stage, step, m->cut, m->options.gan_lr, err);
         m->cut = status == GENSEG_ERROR_CANCELLED;
         if (status != GENSEG_OK) {
             m->stage = m->cut ? m->stage : 0;
@@ -189,8 +195,9 @@ static genseg_status run_stage(gsg_multilevel *m, int64_t step, double lr, doubl
             if (m->due)
                 gsg_params_copy(m->gan_before, m->gan->params);
         }
-        return gsg_multilevel_moves_generator(m, step) ? step_gan(m, m->stage, m->pretrained + step, m->cut, err)
-                                                       : GENSEG_OK;
+        if (!gsg_multilevel_moves_generator(m, step))
+            return GENSEG_OK;
+        return step_gan(m, m->stage, m->pretrained + step, m->cut, m->gan_decay * m->options.gan_lr, err);
     }
 }
 

@@ -28,12 +28,12 @@ void gsg_trainer_defaults(genseg_trainer_options *options)
                                         .levers_every = 4,
                                         .levers = GSG_LEVER_ALL,
                                         .solver_terms = 3,
-                                        .gan_lr = 2e-4,
+                                        .gan_lr = 1e-3,
                                         .l1 = 100,
                                         .gamma = 1,
                                         .appearance = 1,
-                                        .levers_lr = 1e-2,
-                                        .feedback_lr = 1e-5};
+                                        .levers_lr = 0.05,
+                                        .feedback_lr = 3e-4};
 }
 
 // ---- options

@@ -29,7 +29,7 @@ class Torch:
         from levels_torch import weighted_loss
         from unet_torch import UNet
         self.torch, self.f, self.loss_of = torch, torch.nn.functional, weighted_loss
-        levels = next(n for n in range(8, 0, -1) if size % (1 << n) == 0)
+        levels = next(n for n in range(1, 9) if size >> n <= 8)  # gsg_generator_depth() of powers of two
         self.generator = Generator(2, levels, 1, 1, generator_width, 3, [0] * (2 * levels))
         self.judge = NLayerDiscriminator(2, 2, 32, 3, 1)
         self.unet = UNet(2, 4, 1, 1, width)

@@ -156,7 +156,7 @@ static void check_generator(const genseg_trainer *trainer, const genseg_segmente
     const genseg_array image = gsg_array_dense(pixels, GENSEG_DTYPE_FLOAT32, grid);
     CK_OK(genseg_trainer_generator(trainer, &generator, err));
     CK_OK(genseg_generator_describe(generator, &info, err));
-    ck_assert(info.ndim == 2 && info.channels == 1 && info.classes == 2 && info.levels == 5 && info.candidates == 3);
+    ck_assert(info.ndim == 2 && info.channels == 1 && info.classes == 2 && info.levels == 2 && info.candidates == 3);
     ck_assert(info.size[0] == 1 && info.size[1] == 32 && info.size[2] == 32 && info.width == 2 && info.noise == 0);
     ck_assert(info.steps > 3 && info.weights > 1000);
     CK_OK(genseg_generator_run(generator, &label, NULL, &image, NULL, err));

@@ -458,10 +458,10 @@ END_TEST
 
 START_TEST(depth)
 {
-    ck_assert_int_eq(gsg_generator_depth(2, (int64_t[]){1, 256, 256}), 8);
-    ck_assert_int_eq(gsg_generator_depth(2, (int64_t[]){1, 512, 1024}), 8);
-    ck_assert_int_eq(gsg_generator_depth(2, (int64_t[]){1, 128, 256}), 7);
-    ck_assert_int_eq(gsg_generator_depth(2, (int64_t[]){1, 96, 256}), 5);
+    ck_assert_int_eq(gsg_generator_depth(2, (int64_t[]){1, 256, 256}), 5);
+    ck_assert_int_eq(gsg_generator_depth(2, (int64_t[]){1, 512, 1024}), 6);
+    ck_assert_int_eq(gsg_generator_depth(2, (int64_t[]){1, 128, 256}), 4);
+    ck_assert_int_eq(gsg_generator_depth(2, (int64_t[]){1, 96, 256}), 4);
     ck_assert_int_eq(gsg_generator_depth(2, (int64_t[]){1, 7, 8}), 0);
     ck_assert_int_eq(gsg_generator_depth(3, (int64_t[]){40, 56, 40}), 3);
     ck_assert_int_eq(gsg_generator_depth(3, (int64_t[]){1, 64, 64}), 0);

@@ -387,6 +387,31 @@ START_TEST(test_cuts)
 }
 END_TEST
 
+// Gradients that shrink with the segmenter's rate move a lever as far, and none moves it out of its bounds.
+START_TEST(test_levers_keep_moving)
+{
+    genseg_context *context = context_new();
+    gsg_levers *levers = NULL;
+    OK(gsg_levers_new(context, &levers, err));
+    OK(gsg_levers_add(levers, "gamma", GSG_LEVER_GAMMA, 1, NULL, 1, 0, 1.25f, err));
+    OK(gsg_levers_add(levers, "warp", GSG_LEVER_WARP, 3, NULL, 1, 0, 4, err));
+    OK(gsg_levers_ready(levers, err));
+    gsg_lever *gamma = gsg_levers_find(levers, "gamma"), *warp = gsg_levers_find(levers, "warp");
+    for (int i = 0; i < 4; i++) {
+        const double lr = pow(0.1, i);
+        *gamma->gradient = (float)(-0.3 * lr);
+        warp->gradient[2] = (float)(0.3 * lr);
+        gsg_levers_update(levers, GSG_LEVER_GAMMA, 1 / lr, 0.1);
+        ck_assert_float_eq_tol(*gamma->value, fminf(1 + 0.1f * (float)(i + 1), 1.25f), 1e-5f);
+        ck_assert_float_eq_tol(*gamma->gradient, (float)(-0.3 * lr), 1e-9f);
+    }
+    ck_assert(warp->value[2] == 1); // not of the group
+    gsg_levers_free(levers);
+    ck_assert_uint_eq(atomic_load(&context->memory), 0);
+    gsg_context_release(context);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("hypergradient");
@@ -403,5 +428,6 @@ int main(void)
     tcase_add_test(tests, test_negative_curvature);
     tcase_add_test(tests, test_memory_fails);
     tcase_add_test(tests, test_cuts);
+    tcase_add_test(tests, test_levers_keep_moving);
     RUN_TESTS(tests);
 }

@@ -232,6 +232,7 @@ START_TEST(a_discriminator_that_wins)
     listening.log = hear;
     OK(gsg_context_new(&listening, &context, err));
     options.discriminator_width = 16;
+    options.generator_levels = 5;
     options.gan_lr = 5e-3;
     options.l1 = 0;
     options.gan_every = 1;
