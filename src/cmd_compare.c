@@ -289,20 +289,7 @@ static genseg_status test(work *my, const genseg_segmenter *segmenter, int32_t s
     return GENSEG_ERROR_NOMEM;
 }
 
-static genseg_status save(const genseg_trainer *trainer, const genseg_segmenter *segmenter, const method *how,
-                          const char *path, genseg_error *err)
-{
-    genseg_generator *generator = NULL;
-    if (!how->generator)
-        return genseg_segmenter_save(segmenter, path, err);
-    genseg_status status = genseg_trainer_generator(trainer, &generator, err);
-    if (status == GENSEG_OK)
-        status = genseg_generator_save(generator, segmenter, path, err);
-    genseg_generator_free(generator);
-    return status;
-}
-
-static genseg_status keep(const work *my, const genseg_trainer *trainer, const genseg_segmenter *segmenter,
+static genseg_status keep(const work *my, const genseg_segmenter *segmenter, const genseg_generator *generator,
                           const method *how, int64_t seed, genseg_error *err)
 {
     char number[32];
@@ -312,13 +299,15 @@ static genseg_status keep(const work *my, const genseg_trainer *trainer, const g
         snprintf(err->message, sizeof err->message, "out of memory");
         return GENSEG_ERROR_NOMEM;
     }
-    genseg_status status = save(trainer, segmenter, how, path, err);
+    genseg_status status = generator ? genseg_generator_save(generator, segmenter, path, err)
+                                     : genseg_segmenter_save(segmenter, path, err);
     free(path);
     return status;
 }
 
-// Trains one method with one seed.
-static genseg_status train(work *my, const method *how, int64_t seed, genseg_segmenter **segmenter, genseg_error *err)
+// Trains one method with one seed. The generator is there where the method has one and models are kept.
+static genseg_status train(work *my, const method *how, int64_t seed, genseg_segmenter **segmenter,
+                           genseg_generator **generator, genseg_error *err)
 {
     genseg_trainer *trainer = NULL;
     genseg_status status = divide(my, how, seed, err);
@@ -330,8 +319,8 @@ static genseg_status train(work *my, const method *how, int64_t seed, genseg_seg
     }
     if (status == GENSEG_OK)
         status = genseg_trainer_segmenter(trainer, segmenter, err);
-    if (status == GENSEG_OK && my->my->keep)
-        status = keep(my, trainer, *segmenter, how, seed, err);
+    if (status == GENSEG_OK && my->my->keep && how->generator)
+        status = genseg_trainer_generator(trainer, generator, err);
     interrupt_arm(NULL);
     genseg_trainer_free(trainer);
     return status;
@@ -363,13 +352,17 @@ static genseg_status run(work *my, int32_t m, int64_t seed)
     const method *how = my->my->method[m];
     scores *into = comparison_run(&my->results, seed, m);
     genseg_segmenter *segmenter = NULL;
+    genseg_generator *generator = NULL;
     genseg_error err;
-    genseg_status status = train(my, how, seed, &segmenter, &err);
+    genseg_status status = train(my, how, seed, &segmenter, &generator, &err);
     for (int32_t t = 0; status == GENSEG_OK && t < my->results.set_count; t++) {
         my->scored = &into[t];
         status = test(my, segmenter, t, &err);
     }
+    if (status == GENSEG_OK && my->my->keep)
+        status = keep(my, segmenter, generator, how, seed, &err);
     genseg_segmenter_free(segmenter);
+    genseg_generator_free(generator);
     console_clear(my->to);
     if (status == GENSEG_OK) {
         comparison_set_complete(&my->results, seed, m);

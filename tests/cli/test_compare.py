@@ -169,7 +169,7 @@ class Compare(ToolTest):
 class Stopped(ToolTest):
     def test_keeps_what_is_complete(self):
         process = self.start('compare', DATA, *SMALL, '--steps', 100, '--methods', 'plain,augment', '--seeds', 1000,
-                             '--examples', 9, '--csv', 's.csv', '--threads', 1)
+                             '--examples', 9, '--csv', 's.csv', '--keep', 'models', '--threads', 1)
         lines = []
         while not any(', seed 2: done' in line for line in lines):
             lines.append(process.stderr.readline())
@@ -184,7 +184,8 @@ class Stopped(ToolTest):
         self.assertEqual(len(rows), complete * 5)
         self.assertEqual(len({(row['method'], row['seed']) for row in rows}), complete)
         self.assertIn('augment - plain', out)
-        self.assertEqual(self.files(), ['s.csv'])
+        models = {f"models/{row['method']}-{row['seed']}.safetensors" for row in rows}
+        self.assertEqual(set(self.files()), models | {'models', 's.csv'})
 
     def test_nothing_to_compare_yet(self):
         process = self.start('compare', DATA, *SMALL, '--steps', 10**9, '--validate-every', 5, '--methods', 'plain,augment',
