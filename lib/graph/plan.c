@@ -61,25 +61,6 @@ static genseg_status stage_values(gsg_plan *plan, gsg_error *err)
     return GENSEG_OK;
 }
 
-static void bind(gsg_plan *plan)
-{
-    for (int32_t s = 0; s < plan->step_count; s++) {
-        gsg_step *step = &plan->steps[s];
-        int32_t arg = 0;
-        if (step->stage >= 0) {
-            const gsg_stage *stage = &plan->stages[step->stage];
-            float *host = plan->stage_data[step->stage], *inner = plan->places[stage->value].data;
-            step->args[0] = stage->input ? host : inner;
-            step->args[1] = stage->input ? inner : host;
-            continue;
-        }
-        for (int32_t i = 0; i < step->node.src_count; i++)
-            step->args[arg++] = step->node.src[i] >= 0 ? plan->places[step->node.src[i]].data : NULL;
-        for (int32_t i = 0; i < step->node.dst_count; i++)
-            step->args[arg++] = step->node.dst[i] >= 0 ? plan->places[step->node.dst[i]].data : NULL;
-    }
-}
-
 genseg_status gsg_plan_new(gsg_graph *graph, const gsg_plan_options *options, gsg_plan **plan, gsg_error *err)
 {
     genseg_status status = gsg_graph_status(graph, err);
@@ -97,8 +78,6 @@ genseg_status gsg_plan_new(gsg_graph *graph, const gsg_plan_options *options, gs
     GSG_TRY(stage_values(made, err));
     GSG_TRY(compile_steps(made, err));
     GSG_TRY(gsg_plan_assign(made, err));
-    if (!options->dry)
-        bind(made);
     made->graph = NULL;
     made->options = NULL;
     *plan = made;
@@ -121,7 +100,8 @@ void gsg_plan_free(gsg_plan *plan)
     gsg_free(context, plan->stages);
     gsg_free(context, plan->stage_data);
     gsg_free(context, plan->deliveries);
-    gsg_free(context, plan->arena);
+    gsg_free(context, plan->held);
+    gsg_workspace_release(plan->workspace);
     gsg_engine_free(plan->engine);
     gsg_free(context, plan);
     gsg_context_release(context);

@@ -5,6 +5,7 @@
 #define GSG_GRAPH_PLAN_H
 
 #include "graph/graph.h"
+#include "graph/workspace.h"
 
 typedef struct gsg_plan gsg_plan;
 
@@ -24,6 +25,8 @@ typedef struct gsg_plan_options {
     const int32_t *params;
     int32_t keep_all; // non-zero: no value is computed twice (for tests and profiles)
     int32_t dry;      // non-zero: only for gsg_plan_memory(): holds no arena
+    // For what the host doesn't see; NULL: the plan's own. A run of one plan ends what others of it have under way.
+    gsg_workspace *workspace;
 } gsg_plan_options;
 
 genseg_status gsg_plan_new(gsg_graph *graph, const gsg_plan_options *options, gsg_plan **plan, gsg_error *err);
@@ -31,7 +34,7 @@ void gsg_plan_free(gsg_plan *plan);
 
 // Where the host writes an input or reads an output: dense and plain (N, C, S). NULL for other values.
 float *gsg_plan_data(gsg_plan *plan, gsg_value value);
-// Bytes of the arena and of scratch: what running needs beside the parameters.
+// Bytes of the arena and of scratch: what running needs beside the parameters (a shared workspace counted whole).
 size_t gsg_plan_memory(const gsg_plan *plan);
 
 void gsg_plan_set_sink(gsg_plan *plan, gsg_gradient_fn sink, void *user);

@@ -199,36 +199,105 @@ static void collect(const gsg_plan *plan, gsg_arena_block *blocks)
     }
 }
 
+// The host reads or writes it where it lies, not a copy.
+static bool seen_there(const gsg_plan *plan, gsg_value value)
+{
+    bool staged = false;
+    for (int32_t i = 0; i < plan->stage_count; i++)
+        staged = staged || plan->stages[i].value == value;
+    return plan->places[value].pinned && !staged;
+}
+
+// What the host sees goes to `held`, and leaves the other blocks.
+static void split(const gsg_plan *plan, gsg_arena_block *blocks, gsg_arena_block *held)
+{
+    const int32_t values = plan->value_count, steps = plan->step_count;
+    for (int32_t i = 0; i < values + steps + plan->stage_count; i++) {
+        const bool seen = i < values ? seen_there(plan, i) : i >= values + steps;
+        held[i] = seen ? blocks[i] : (gsg_arena_block){0};
+        if (seen)
+            blocks[i] = (gsg_arena_block){0};
+    }
+}
+
+static genseg_status hold(gsg_plan *plan, size_t bytes, gsg_error *err)
+{
+    genseg_status status = GENSEG_OK;
+    plan->held = gsg_alloc_zero(plan->context, plan->held_bytes + 64, 1);
+    if (!plan->held)
+        return gsg_error_nomem(err, plan->held_bytes);
+    if (plan->options->workspace)
+        plan->workspace = gsg_workspace_retain(plan->options->workspace);
+    else
+        GSG_TRY(gsg_workspace_new(plan->context, &plan->workspace, err));
+    GSG_TRY(gsg_workspace_grow(plan->workspace, bytes + 64, err));
+done:
+    return status;
+}
+
 genseg_status gsg_plan_assign(gsg_plan *plan, gsg_error *err)
 {
     genseg_status status;
     const int32_t values = plan->value_count, steps = plan->step_count;
     const int64_t count = (int64_t)values + steps + plan->stage_count;
-    gsg_arena_block *blocks = gsg_alloc_zero(plan->context, (size_t)count + 1, sizeof *blocks);
+    size_t shared = 0;
+    gsg_arena_block *blocks = gsg_alloc_zero(plan->context, 2 * (size_t)count + 1, sizeof *blocks);
+    gsg_arena_block *held = blocks + count;
     if (!blocks)
-        return gsg_error_nomem(err, (size_t)count * sizeof *blocks);
+        return gsg_error_nomem(err, 2 * (size_t)count * sizeof *blocks);
     collect(plan, blocks);
-    GSG_TRY(gsg_arena_assign(plan->context, blocks, count, &plan->arena_bytes, err));
+    split(plan, blocks, held);
+    GSG_TRY(gsg_arena_assign(plan->context, held, count, &plan->held_bytes, err));
+    GSG_TRY(gsg_arena_assign(plan->context, blocks, count, &shared, err));
+    plan->arena_bytes = plan->held_bytes + shared;
     if (plan->options->dry)
         goto done;
-    plan->arena = gsg_alloc_zero(plan->context, plan->arena_bytes + 64, 1);
-    if (!plan->arena) {
-        status = gsg_error_nomem(err, plan->arena_bytes);
-        goto done;
-    }
+    GSG_TRY(hold(plan, shared, err));
     for (gsg_value v = 0; v < values; v++) {
         gsg_place *place = &plan->places[v];
         const int32_t param = plan->graph->values[v].param;
+        const bool seen = seen_there(plan, v);
+        place->from = (seen ? held : blocks)[place->store].offset;
         if (param >= 0)
             place->data = plan->graph->params->items[param].data;
-        else if (place->last >= 0)
-            place->data = plan->arena + blocks[place->store].offset / sizeof(float) + place->offset;
+        else if (seen && place->last >= 0)
+            place->data = plan->held + place->from / sizeof(float);
+        place->lent = param < 0 && !seen && place->last >= 0;
     }
     for (int32_t s = 0; s < steps; s++)
-        plan->steps[s].scratch = plan->arena + blocks[values + s].offset / sizeof(float);
+        plan->steps[s].scratch_from = blocks[values + s].offset;
     for (int32_t i = 0; i < plan->stage_count; i++)
-        plan->stage_data[i] = plan->arena + blocks[values + steps + i].offset / sizeof(float);
+        plan->stage_data[i] = plan->held + held[values + steps + i].offset / sizeof(float);
 done:
     gsg_free(plan->context, blocks);
     return status;
+}
+
+static void bind_step(gsg_plan *plan, gsg_step *step)
+{
+    int32_t arg = 0;
+    step->scratch = plan->bound + step->scratch_from / sizeof(float);
+    if (step->stage >= 0) {
+        const gsg_stage *stage = &plan->stages[step->stage];
+        float *host = plan->stage_data[step->stage], *inner = plan->places[stage->value].data;
+        step->args[0] = stage->input ? host : inner;
+        step->args[1] = stage->input ? inner : host;
+        return;
+    }
+    for (int32_t i = 0; i < step->node.src_count; i++)
+        step->args[arg++] = step->node.src[i] >= 0 ? plan->places[step->node.src[i]].data : NULL;
+    for (int32_t i = 0; i < step->node.dst_count; i++)
+        step->args[arg++] = step->node.dst[i] >= 0 ? plan->places[step->node.dst[i]].data : NULL;
+}
+
+void gsg_plan_bind(gsg_plan *plan)
+{
+    plan->bound = plan->workspace->data;
+    for (gsg_value v = 0; v < plan->value_count; v++) {
+        gsg_place *place = &plan->places[v];
+        if (place->lent)
+            place->data = plan->bound + place->from / sizeof(float) + place->offset;
+    }
+    for (int32_t s = 0; s < plan->step_count; s++)
+        bind_step(plan, &plan->steps[s]);
 }

@@ -42,8 +42,10 @@ static genseg_status run_step(gsg_plan *plan, const gsg_run *run, int32_t index,
 
 static genseg_status run_range(gsg_plan *plan, const gsg_run *run, int32_t begin, int32_t end, gsg_error *err)
 {
-    if (!plan->arena)
+    if (!plan->workspace || !plan->workspace->data)
         return gsg_error_set(err, GENSEG_ERROR_INTERNAL, "a dry plan can't run");
+    if (plan->bound != plan->workspace->data)
+        gsg_plan_bind(plan);
     plan->next = begin;
     for (int32_t s = begin; s < end; s++) {
         if (plan->poll && plan->poll(plan->poll_user) != 0)

@@ -12,6 +12,7 @@ typedef struct gsg_step {
     gsg_kernel *kernel; // NULL: nothing to do (a join whose parts are in place)
     float *args[GSG_STEP_ARGS];
     float *scratch;
+    size_t scratch_from; // bytes into the workspace
     int32_t stage; // index in stages of a copy between host and arena, else -1
     double seconds;
     int64_t runs;
@@ -31,6 +32,8 @@ typedef struct gsg_place {
     int32_t first, last; // steps
     int32_t children;    // ranges inside it
     bool pinned;         // the host sees it: whole plan, no sharing
+    bool lent;           // lies in the workspace
+    size_t from;         // where the store's block begins, bytes into held or the workspace
     float *data;
 } gsg_place;
 
@@ -55,8 +58,10 @@ struct gsg_plan {
     float **stage_data;
     gsg_delivery *deliveries;
     int32_t delivery_count;
-    float *arena;
-    size_t arena_bytes;
+    float *held;              // what the host sees: pinned values and stages
+    gsg_workspace *workspace; // all else
+    float *bound;             // the workspace's data that places and steps point into; NULL: none yet
+    size_t held_bytes, arena_bytes; // of held; of both
     gsg_gradient_fn sink;
     void *sink_user;
     gsg_poll_fn poll;
@@ -70,6 +75,8 @@ genseg_status gsg_plan_order(gsg_plan *plan, gsg_error *err);
 // Layouts, places and lifetimes; then, with the kernels made, the arena.
 genseg_status gsg_plan_place(gsg_plan *plan, gsg_error *err);
 genseg_status gsg_plan_assign(gsg_plan *plan, gsg_error *err);
+// Points places and steps into the workspace as it lies now.
+void gsg_plan_bind(gsg_plan *plan);
 genseg_status gsg_plan_append(gsg_plan *plan, const gsg_step *step, gsg_error *err);
 // A join or a slice that needs no copy.
 bool gsg_plan_in_place(const gsg_plan *plan, const gsg_node *node);

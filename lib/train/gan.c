@@ -79,6 +79,7 @@ static genseg_status build_generate(gsg_gan *gan, gsg_error *err)
     gsg_problem problem = {.graph = graph, .params = gan->params, .loss = {gan->loss}, .seed = {GSG_NONE}, .losses = 1,
                            .wanted = is_generator_or_logits,
                            .outputs = {gan->fake, gan->l1_loss, gan->loss}, .output_count = 3};
+    problem.workspace = o->generating;
     GSG_TRY(gsg_problem_plan(&problem, &gan->generate, err));
 done:
     gsg_graph_free(graph);
@@ -114,6 +115,7 @@ static genseg_status build_judge(gsg_gan *gan, gsg_error *err)
     gan->judge_loss = loss;
     gsg_problem problem = {.graph = graph, .params = gan->params, .loss = {loss}, .seed = {GSG_NONE}, .losses = 1,
                            .outputs = {loss}, .output_count = 1};
+    problem.workspace = o->judging;
     GSG_TRY(gsg_problem_plan(&problem, &gan->judge, err));
 done:
     gsg_graph_free(graph);

@@ -19,6 +19,8 @@ typedef struct gsg_gan_options {
     double penalty; // of the gradient penalty, with the Wasserstein loss; 10
     gsg_optimizer_options optimizer;
     uint64_t seed;
+    // The generator's plan waits while the discriminator's runs: two different ones.
+    gsg_workspace *generating, *judging; // of the two plans, borrowed for gsg_gan_new(); NULL: their own
 } gsg_gan_options;
 
 // Parts of a step, each of which a cancel may cut and the next call goes on with.

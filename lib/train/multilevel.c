@@ -80,6 +80,7 @@ static genseg_status build_joint(gsg_multilevel *m, gsg_error *err)
     m->loss = gsg_op_add(graph, real, gsg_op_scale(graph, synthetic, 1, m->joint_gamma));
     gsg_problem problem = {.graph = graph, .params = m->segmenter, .loss = {m->loss}, .seed = {GSG_NONE}, .losses = 1,
                            .outputs = {m->loss}, .output_count = 1};
+    problem.workspace = m->options.gan.judging;
     GSG_TRY(gsg_problem_plan(&problem, &m->joint, err));
 done:
     gsg_graph_free(graph);
@@ -98,6 +99,7 @@ static genseg_status build_outer(gsg_multilevel *m, gsg_error *err)
     m->outer_loss = gsg_nn_segmentation_loss(graph, logits, m->outer_target, m->outer_weights);
     gsg_problem problem = {.graph = graph, .params = m->segmenter, .loss = {m->outer_loss}, .seed = {GSG_NONE},
                            .losses = 1, .outputs = {m->outer_loss}, .output_count = 1};
+    problem.workspace = m->options.gan.judging;
     GSG_TRY(gsg_problem_plan(&problem, &m->outer, err));
 done:
     gsg_graph_free(graph);
@@ -119,6 +121,7 @@ static genseg_status build_probe(gsg_multilevel *m, gsg_error *err)
     gsg_problem problem = {.graph = graph, .params = m->segmenter, .loss = {m->probe_loss}, .seed = {GSG_NONE},
                            .losses = 1, .no_params = 1, .outputs = {m->probe_loss}, .output_count = 1,
                            .inputs = {m->probe_image, m->probe_target, m->probe_pairs}, .input_count = 3};
+    problem.workspace = m->options.gan.judging;
     GSG_TRY(gsg_problem_plan(&problem, &m->probe, err));
     m->probe_image_gradient = problem.gradients[0];
     m->probe_target_gradient = problem.gradients[1];
@@ -193,6 +196,9 @@ static genseg_status build(gsg_multilevel *m, gsg_error *err)
 {
     genseg_status status;
     const int32_t levers = m->options.levers;
+    // While one of the generator's plans waits for gradients, others of the discriminator and the segmenter run.
+    GSG_TRY(gsg_workspace_new(m->context, &m->options.gan.generating, err));
+    GSG_TRY(gsg_workspace_new(m->context, &m->options.gan.judging, err));
     GSG_TRY(gsg_gan_new(m->context, &m->options.gan, &m->gan, err));
     GSG_TRY(gsg_synthesis_new(m->context, &m->options.gan, m->gan->params, &m->options.synthesis, levers != 0,
                               &m->synthesis, err));
@@ -215,6 +221,7 @@ genseg_status gsg_multilevel_new(genseg_context *context, const gsg_multilevel_o
         return gsg_error_nomem(err, sizeof *made);
     made->context = gsg_context_retain(context);
     made->options = *options;
+    made->options.gan.generating = made->options.gan.judging = NULL;
     made->segmenter = segmenter;
     made->optimizer = optimizer;
     made->gan_decay = 1;
@@ -254,6 +261,8 @@ void gsg_multilevel_free(gsg_multilevel *m)
     gsg_free(context, m->target_seed);
     gsg_free(context, m->pairs_seed);
     gsg_gan_free(m->gan);
+    gsg_workspace_release(m->options.gan.generating);
+    gsg_workspace_release(m->options.gan.judging);
     gsg_free(context, m);
     gsg_context_release(context);
 }

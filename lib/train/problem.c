@@ -36,7 +36,8 @@ genseg_status gsg_problem_plan(gsg_problem *problem, gsg_plan **plan, gsg_error 
                                       .output_count = problem->output_count + problem->input_count,
                                       .gradients = gradients,
                                       .gradient_count = params,
-                                      .params = index};
+                                      .params = index,
+                                      .workspace = problem->workspace};
     GSG_TRY(gsg_plan_new(problem->graph, &options, plan, err));
 done:
     return status;

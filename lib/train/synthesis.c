@@ -41,6 +41,7 @@ static genseg_status build(gsg_synthesis *s, gsg_params *params, int32_t differe
         problem.inputs[1] = s->appearance;
         problem.input_count = 2;
     }
+    problem.workspace = s->gan.generating;
     GSG_TRY(gsg_problem_plan(&problem, &s->plan, err));
     s->warp_gradient = differentiate ? problem.gradients[0] : GSG_NONE;
     s->appearance_gradient = differentiate ? problem.gradients[1] : GSG_NONE;
