@@ -249,7 +249,7 @@ genseg_status gsg_plan_assign(gsg_plan *plan, gsg_error *err)
     split(plan, blocks, held);
     GSG_TRY(gsg_arena_assign(plan->context, held, count, &plan->held_bytes, err));
     GSG_TRY(gsg_arena_assign(plan->context, blocks, count, &shared, err));
-    plan->arena_bytes = plan->held_bytes + shared;
+    plan->arena_bytes = plan->held_bytes + shared + 2 * 64 + sizeof *plan->workspace; // see hold()
     if (plan->options->dry)
         goto done;
     GSG_TRY(hold(plan, shared, err));

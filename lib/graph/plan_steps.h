@@ -61,7 +61,7 @@ struct gsg_plan {
     float *held;              // what the host sees: pinned values and stages
     gsg_workspace *workspace; // all else
     float *bound;             // the workspace's data that places and steps point into; NULL: none yet
-    size_t held_bytes, arena_bytes; // of held; of both
+    size_t held_bytes, arena_bytes; // of held; of all that gsg_plan_new() takes for values
     gsg_gradient_fn sink;
     void *sink_user;
     gsg_poll_fn poll;
