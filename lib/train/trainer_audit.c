@@ -75,7 +75,7 @@ static int32_t report_entry(const gsg_audit_entry *entry, void *user)
 genseg_status gsg_trainer_audit(genseg_trainer *trainer, int32_t groups, int64_t most, double delta,
                                 genseg_audit_fn report, void *user, gsg_error *err)
 {
-    const gsg_multilevel *m = trainer->multilevel;
+    gsg_multilevel *m = trainer->multilevel;
     auditing a = {.report = report, .user = user};
     if (!m || !m->options.levers)
         return gsg_error_set(err, GENSEG_ERROR_STATE, "there is no feedback to audit: method genseg with validation has");
@@ -89,8 +89,11 @@ genseg_status gsg_trainer_audit(genseg_trainer *trainer, int32_t groups, int64_t
     // The next step in which the generator moves and level III looks.
     const int64_t both = trainer->options.gan_every * trainer->options.levers_every;
     const int64_t step = (trainer->step + both - 1) / both * both;
-    gsg_multilevel_set_poll(trainer->multilevel, NULL, NULL);
-    genseg_status status = gsg_audit(trainer->multilevel, step, gsg_schedule_lr(&trainer->schedule, 0, 0), &options, err);
+    const double decay = m->decay; // at the end of a cosine nothing moves: the audited step has the rates of the first
+    m->decay = 1;
+    gsg_multilevel_set_poll(m, NULL, NULL);
+    genseg_status status = gsg_audit(m, step, gsg_schedule_lr(&trainer->schedule, 0, 0), &options, err);
+    m->decay = decay;
     if (status == GENSEG_OK && a.total > 0 && !(a.norm > 0))
         status = gsg_error_set(err, GENSEG_ERROR_NUMERIC, "all %lld gradients are zero: feedback doesn't reach the levers",
                                (long long)a.total);

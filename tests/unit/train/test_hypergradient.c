@@ -117,6 +117,22 @@ START_TEST(test_all_levers)
 }
 END_TEST
 
+START_TEST(test_decayed)
+{
+    const gsg_multilevel_options o = watch_only(2, 1, 0);
+    levels l;
+    open_levels(&l, &o);
+    for (int i = 0; i < 2; i++) {
+        l.m->decay = i == 0 ? 0.3 : 1;
+        for (int g = 0; g < 3; g++) { // architecture, gamma, pairs
+            const agreement a = compare(&l, groups[g].group, groups[g].delta, NULL);
+            ck_assert_msg(error_of(&a) < 0.05, "decay %g, %s: %g", l.m->decay, groups[g].name, error_of(&a));
+        }
+    }
+    close_levels(&l);
+}
+END_TEST
+
 START_TEST(test_with_l1)
 {
     const gsg_multilevel_options o = watch_only(2, 1, 100);
@@ -417,6 +433,7 @@ int main(void)
     TCase *tests = tcase_create("hypergradient");
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, test_all_levers);
+    tcase_add_test(tests, test_decayed);
     tcase_add_test(tests, test_with_l1);
     tcase_add_test(tests, test_three_classes);
     tcase_add_test(tests, test_volumes);
