@@ -94,7 +94,7 @@ typedef struct genseg_trainer_options {
     int32_t solver_terms;       /**< of "neumann", iterations of "cg"; default 3 */
     double gan_lr;              /**< beforehand; beside the segmenter it decays as `lr` does; default 1e-3 */
     double l1;                  /**< weight of the generator's mean absolute error; default 100 */
-    double gamma;               /**< first weight of the synthetic loss, which also decays as `lr` does; default 1 */
+    double gamma;               /**< first weight of the synthetic loss, which decays as `lr` does where real pairs are augmented; default 1 */
     double appearance;          /**< first magnitude of changes of synthetic images, 1 being the usual; default 1 */
     double levers_lr;           /**< default 0.05 */
     double feedback_lr;         /**< of GENSEG_LEVER_GENERATOR; default 3e-4 */

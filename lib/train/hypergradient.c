@@ -153,7 +153,7 @@ static genseg_status probe_segmenter(gsg_multilevel *m, const gsg_run *run, gsg_
 {
     genseg_status status;
     const int64_t image = count_of(m, m->options.gan.generator.channels), target = count_of(m, m->options.outputs);
-    const double gamma = m->decay * *m->gamma->value, norm = sqrt(gsg_direction_dot(m->v, m->v)), eps = m->options.probe / norm;
+    const double gamma = m->gamma_decay * *m->gamma->value, norm = sqrt(gsg_direction_dot(m->v, m->v)), eps = m->options.probe / norm;
     memcpy(gsg_plan_data(m->probe, m->probe_image), gsg_plan_data(m->synthesis->plan, m->synthesis->image),
            (size_t)image * sizeof(float));
     memcpy(gsg_plan_data(m->probe, m->probe_target), gsg_plan_data(m->synthesis->plan, m->synthesis->target),
@@ -169,7 +169,7 @@ static genseg_status probe_segmenter(gsg_multilevel *m, const gsg_run *run, gsg_
     memcpy(m->pairs->gradient, gradient_of(m, m->probe_pairs_gradient), (size_t)m->pairs->count * sizeof(float));
     GSG_TRY(run_probe(m, run, -eps, err));
     const double minus = *gsg_plan_data(m->probe, m->probe_loss), factor = -gamma / (2 * eps);
-    *m->gamma->gradient = (float)(-m->decay * (plus - minus) / (2 * eps));
+    *m->gamma->gradient = (float)(-m->gamma_decay * (plus - minus) / (2 * eps));
     difference(m->image_seed, gradient_of(m, m->probe_image_gradient), image, factor);
     difference(m->target_seed, gradient_of(m, m->probe_target_gradient), target, factor);
     difference(m->pairs->gradient, gradient_of(m, m->probe_pairs_gradient), m->pairs->count, factor);

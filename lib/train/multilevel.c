@@ -224,7 +224,7 @@ genseg_status gsg_multilevel_new(genseg_context *context, const gsg_multilevel_o
     made->options.gan.generating = made->options.gan.judging = NULL;
     made->segmenter = segmenter;
     made->optimizer = optimizer;
-    made->decay = 1;
+    made->gan_decay = made->gamma_decay = 1;
     made->validation_loss = made->v_norm = made->u_norm = NAN;
     genseg_status status = build(made, err);
     if (status != GENSEG_OK)

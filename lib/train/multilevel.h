@@ -1,6 +1,6 @@
 // The three levels of GenSeg (arXiv 2408.17421) on one segmenter:
 //   I    generator and discriminator on real pairs (gan.h)
-//   II   the segmenter on real pairs and synthetic ones: L(real) + decay gamma L(synthetic)
+//   II   the segmenter on real pairs and synthetic ones: L(real) + gamma_decay gamma L(synthetic)
 //   III  everything that shapes synthetic pairs, on real validation pairs, through one step of lookahead
 // The lookahead of level III is the ordinary step itself: weights before the step are kept, the gradient of the
 // validation loss after it is followed back through the step (hypergradient.c).
@@ -86,7 +86,7 @@ struct gsg_multilevel {
     gsg_optimizer *feedback;    // of the generator's weights
     float *image_seed, *target_seed, *pairs_seed; // from the first of two probes
 
-    double decay;       // factor of gamma, and of gan_lr beside the segmenter, set by the caller before a step; 1
+    double gan_decay, gamma_decay; // factors of gan_lr beside the segmenter and of gamma, set before a step; 1
     int64_t pretrained; // steps of level I before the first of the others
     int32_t due;        // non-zero: the step in progress ends with level III
     int32_t watching;   // non-zero: level III looks and does not move anything

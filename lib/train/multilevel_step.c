@@ -100,7 +100,7 @@ static genseg_status joint_loss(gsg_multilevel *m, int64_t step, int32_t resumed
                                 gsg_plan_data(m->joint, m->target), NULL, m->options.feed_user, err));
         copy_pairs(m, m->joint, m->synthetic_image, m->synthetic_target);
         gsg_multilevel_weigh(m, m->joint, m->class_weights);
-        *gsg_plan_data(m->joint, m->joint_gamma) = (float)(m->decay * *m->gamma->value);
+        *gsg_plan_data(m->joint, m->joint_gamma) = (float)(m->gamma_decay * *m->gamma->value);
         memcpy(gsg_plan_data(m->joint, m->joint_pairs), m->pairs->value, (size_t)m->pairs->count * sizeof(float));
     }
     GSG_TRY(gsg_problem_run(m->joint, &run, m->loss, resumed, err));
@@ -197,7 +197,7 @@ static genseg_status run_stage(gsg_multilevel *m, int64_t step, double lr, doubl
         }
         if (!gsg_multilevel_moves_generator(m, step))
             return GENSEG_OK;
-        return step_gan(m, m->stage, m->pretrained + step, m->cut, m->decay * m->options.gan_lr, err);
+        return step_gan(m, m->stage, m->pretrained + step, m->cut, m->gan_decay * m->options.gan_lr, err);
     }
 }
 

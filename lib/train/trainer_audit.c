@@ -89,11 +89,13 @@ genseg_status gsg_trainer_audit(genseg_trainer *trainer, int32_t groups, int64_t
     // The next step in which the generator moves and level III looks.
     const int64_t both = trainer->options.gan_every * trainer->options.levers_every;
     const int64_t step = (trainer->step + both - 1) / both * both;
-    const double decay = m->decay; // at the end of a cosine nothing moves: the audited step has the rates of the first
-    m->decay = 1;
+    // At the end of a cosine nothing moves: the audited step has the rates of the first.
+    const double gan_decay = m->gan_decay, gamma_decay = m->gamma_decay;
+    m->gan_decay = m->gamma_decay = 1;
     gsg_multilevel_set_poll(m, NULL, NULL);
     genseg_status status = gsg_audit(m, step, gsg_schedule_lr(&trainer->schedule, 0, 0), &options, err);
-    m->decay = decay;
+    m->gan_decay = gan_decay;
+    m->gamma_decay = gamma_decay;
     if (status == GENSEG_OK && a.total > 0 && !(a.norm > 0))
         status = gsg_error_set(err, GENSEG_ERROR_NUMERIC, "all %lld gradients are zero: feedback doesn't reach the levers",
                                (long long)a.total);

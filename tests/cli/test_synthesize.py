@@ -65,7 +65,7 @@ class Synthesize(ToolTest):
         self.train_small('--segmenter-only', out='alone')
         self.train_small('--method', 'augment', out='augment')
         self.assertRegex(self.succeed('inspect', 'both').stdout,
-                         r'\ngenerator +width 4, 5 levels, 3 candidates, \d+ weights, 32x32; 3 steps\n')
+                         r'\ngenerator +width 4, 2 levels, 3 candidates, \d+ weights, 32x32; 3 steps\n')
         for name in 'alone', 'augment':
             self.assertRegex(self.succeed('inspect', name).stdout, r'\ngenerator +none\n')
         sizes = [(self.folder / name).stat().st_size for name in ('both', 'alone', 'augment')]

@@ -123,10 +123,11 @@ START_TEST(test_decayed)
     levels l;
     open_levels(&l, &o);
     for (int i = 0; i < 2; i++) {
-        l.m->decay = i == 0 ? 0.3 : 1;
+        l.m->gan_decay = i == 0 ? 0.3 : 1;
+        l.m->gamma_decay = i == 0 ? 0.5 : 1;
         for (int g = 0; g < 3; g++) { // architecture, gamma, pairs
             const agreement a = compare(&l, groups[g].group, groups[g].delta, NULL);
-            ck_assert_msg(error_of(&a) < 0.05, "decay %g, %s: %g", l.m->decay, groups[g].name, error_of(&a));
+            ck_assert_msg(error_of(&a) < 0.05, "decay %g, %s: %g", l.m->gan_decay, groups[g].name, error_of(&a));
         }
     }
     close_levels(&l);
