@@ -50,7 +50,7 @@ static const char help[] =
     "  --symmetric AXES       axes along which a flipped image is as plausible, such as w or dhw\n"
     "  --no-augment, --class-weights     real images as they are; rare classes count for more\n"
     "  --foreground P         share of patches centred on foreground (default 0.33)\n"
-    "  --image-name, --label-name NAME   names of the data sets in HDF5 files; --grey: read colours as grey\n"
+    "  --image-name, --label-name NAME   names of the data sets in HDF5 files; --grey: colours as grey\n"
     "  --threads T, --memory 4G          limits; a run that needs more memory is refused at once\n"
     "  -q, --quiet            no progress\n"
     "\n"

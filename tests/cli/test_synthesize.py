@@ -69,7 +69,7 @@ class Synthesize(ToolTest):
         for name in 'alone', 'augment':
             self.assertRegex(self.succeed('inspect', name).stdout, r'\ngenerator +none\n')
         sizes = [(self.folder / name).stat().st_size for name in ('both', 'alone', 'augment')]
-        self.assertGreater(sizes[0], 2 * sizes[1])
+        self.assertGreater(sizes[0], sizes[1] + 4 * 8000)  # weights of so small a generator
         self.assertAlmostEqual(sizes[1], sizes[2], delta=100)
         # The segmenter is the same in both.
         self.masks()
