@@ -86,7 +86,7 @@ typedef struct genseg_trainer_options {
     int64_t gan_every;          /**< segmenter steps between the generator's; default 2 */
     int64_t levers_every;       /**< segmenter steps between updates of level III; default 4 */
     int64_t generator_width;    /**< channels after the first halving; 0: 16 */
-    int64_t generator_levels;   /**< halvings; 0: as many as leave 8 along the shorter side, at most 8 */
+    int64_t generator_levels;   /**< halvings; 0: until the shortest side is 8 (in 3-D 4) or less, at most 8 */
     int64_t discriminator_width; /**< 0: 32 in 2-D, 16 in 3-D */
     int32_t candidates;         /**< kernels that a cell of the generator chooses from, 1 to 3; 0: 3 in 2-D, 1 in 3-D */
     int32_t noise;              /**< channels of noise beside the mask; default 0 */
@@ -94,7 +94,8 @@ typedef struct genseg_trainer_options {
     int32_t solver_terms;       /**< of "neumann", iterations of "cg"; default 3 */
     double gan_lr;              /**< beforehand; beside the segmenter it decays as `lr` does; default 1e-3 */
     double l1;                  /**< weight of the generator's mean absolute error; default 100 */
-    double gamma;               /**< first weight of the synthetic loss, which decays as `lr` does where real pairs are augmented; default 1 */
+    double gamma;               /**< first weight of the synthetic loss; where real pairs are augmented it decays as
+                                     `lr` does; default 1 */
     double appearance;          /**< first magnitude of changes of synthetic images, 1 being the usual; default 1 */
     double levers_lr;           /**< default 0.05 */
     double feedback_lr;         /**< of GENSEG_LEVER_GENERATOR; default 3e-4 */

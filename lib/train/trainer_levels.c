@@ -262,11 +262,13 @@ static void watch_judge(genseg_trainer *trainer)
     const double won = gan->options.loss == GSG_ADVERSARIAL_VANILLA ? WON_VANILLA
                        : gan->options.loss == GSG_ADVERSARIAL_LSGAN ? WON_LSGAN
                                                                     : -INFINITY;
+    if (!isfinite(gan->discriminator_loss))
+        return;
     trainer->judge_mean = trainer->gan_made == 0 ? 1
                                                  : MEMORY_OF_JUDGE * trainer->judge_mean +
                                                        (1 - MEMORY_OF_JUDGE) * gan->discriminator_loss;
     trainer->gan_made++;
-    if (trainer->judge_mean >= won || !isfinite(gan->discriminator_loss)) {
+    if (trainer->judge_mean >= won) {
         if (trainer->step == 0 && trainer->judge_mean >= HEALTHY * won && trainer->gan_made % GOOD_EVERY == 0)
             gsg_trainer_keep_generator(trainer);
         return;
