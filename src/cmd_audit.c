@@ -26,7 +26,7 @@ static const char help[] =
     "  --steps N              steps before the audit (default 8), and of the generator before them\n"
     "  --most N               values of a lever that are moved (default 3; 0: all)\n"
     "  --delta X              by how much (default 0.05)\n"
-    "  --examples N, --val-examples M, --seed S, --groups CHARS   cases, as in genseg train\n"
+    "  --seed S               of all chance (default 1)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
     "  --grey                            image files of three channels are read as one\n"
     "  --batch, --gan-lr, --solver, ...  as in genseg train; networks and size are MODEL's\n"
@@ -38,14 +38,13 @@ static const char help[] =
     "losses single precision: `unsure` counts values where half a move gives something else altogether;\n"
     "they are left out of the other columns. Exit code 1 where no gradient reaches the levers.\n"
     "\n"
-    "example: genseg audit liver.safetensors scans/ --examples 40 --val-examples 10\n";
+    "example: genseg audit liver.safetensors scans/\n";
 
 typedef struct audit_arguments {
     tool_common common;
     data_arguments data;
-    split_arguments split;
     training_arguments training;
-    int64_t most;
+    int64_t most, seed;
     double delta;
 } audit_arguments;
 
@@ -56,7 +55,7 @@ static bool parse(audit_arguments *my, int argc, char **argv, int *first, int *c
     const argument own[] = {
         ARGUMENTS_COMMON(my->common),
         ARGUMENTS_DATA(my->data),
-        ARGUMENTS_SPLIT(my->split),
+        {.name = "seed", .kind = ARGUMENT_COUNT, .target = &my->seed, .high = 1e18},
         {.name = "most", .kind = ARGUMENT_COUNT, .target = &my->most, .high = 1e9},
         {.name = "delta", .kind = ARGUMENT_REAL, .target = &my->delta, .low = 1e-4, .high = 1},
         {.name = NULL},
@@ -201,7 +200,7 @@ static int run(console *to, const audit_arguments *my, const model *from, genseg
 
 int cmd_audit(int argc, char **argv)
 {
-    audit_arguments my = {.split = SPLIT_NOT_GIVEN, .most = 3};
+    audit_arguments my = {.most = 3, .seed = 1};
     genseg_dataset *dataset = NULL;
     model from = {0};
     genseg_error err;
@@ -211,7 +210,7 @@ int cmd_audit(int argc, char **argv)
     if (!parse(&my, argc, argv, &first, &code))
         return code;
     console_init(&to, my.common.quiet);
-    genseg_context *context = tool_context(&to, &my.common, my.split.seed, &to);
+    genseg_context *context = tool_context(&to, &my.common, my.seed, &to);
     if (!context)
         return TOOL_FAILED;
     code = TOOL_FAILED;
@@ -226,7 +225,7 @@ int cmd_audit(int argc, char **argv)
     if (code == TOOL_OK && !fits(&to, &from, argv[first + 1], dataset))
         code = TOOL_FAILED;
     if (code == TOOL_OK)
-        code = data_divide(&to, dataset, &my.split);
+        code = data_divide_again(&to, dataset, from.segmenter);
     if (code == TOOL_OK)
         code = run(&to, &my, &from, context, dataset);
     genseg_generator_free(from.generator);

@@ -24,7 +24,7 @@ static const char help[] =
     "for each seed (which divides the cases anew), and tests all on the cases that are left.\n"
     "\n"
     "  --examples N           cases to learn from, those for validation included\n"
-    "  --val-examples M       how many of them are for validation (default: a fifth, at least 1)\n"
+    "  --val-examples M       how many of them are for validation (default: a fifth)\n"
     "  --methods LIST         of those below, with commas (default plain,genseg)\n"
     "  --seeds S              number of seeds: 1 to S (default 3)\n"
     "  --test-data DATA       tests there too, on all labelled cases; can be repeated\n"
@@ -83,7 +83,6 @@ typedef struct work {
 
 // --- The command line ---
 
-// A fifth of the examples, to the nearest whole number, watches.
 static bool count_examples(compare_arguments *my)
 {
     if (my->examples < 0) {
@@ -91,7 +90,7 @@ static bool count_examples(compare_arguments *my)
         return false;
     }
     if (my->validation < 0)
-        my->validation = my->examples < 8 ? 1 : (2 * my->examples + 5) / 10;
+        my->validation = data_validation(my->examples);
     if (my->validation < my->examples)
         return true;
     console_say("genseg compare: --examples %lld leaves none to train: %lld of them %s for validation",
@@ -106,6 +105,7 @@ static bool parse(compare_arguments *my, int argc, char **argv, int *first, int 
     const argument own[] = {
         ARGUMENTS_COMMON(my->common),
         ARGUMENTS_DATA(my->data),
+        ARGUMENTS_GROUPS(my->data),
         {.name = "examples", .kind = ARGUMENT_COUNT, .target = &my->examples, .low = 1, .high = 1e12},
         {.name = "val-examples", .kind = ARGUMENT_COUNT, .target = &my->validation, .high = 1e12},
         {.name = "methods", .kind = ARGUMENT_TEXT, .target = &my->list},

@@ -19,11 +19,8 @@ static const char help[] =
     "\n"
     "Segments labelled cases of DATA and compares with their label maps.\n"
     "\n"
-    "  --split NAME           test (default), val, train, or all: every labelled case\n"
-    "  --examples N, --val-examples M, --seed S\n"
-    "                         divide the cases as `genseg train` did with the same options. Without them:\n"
-    "                         the test cases that DATA itself names, else the model's own numbers\n"
-    "  --groups CHARS         as in training; then --examples and the rest must be given too\n"
+    "  --split NAME           test (default): cases that MODEL has not learned from (of those that DATA\n"
+    "                         itself names, if it does); val, train: those that it has; or all\n"
     "  --csv FILE             write every case and class there\n"
     "  --pictures DIR         write image | truth | prediction there, a PNG for each case\n"
     "  --convention NAME      of surface scores: monai (default), medpy or deepmind\n"
@@ -43,7 +40,6 @@ static const char help[] =
 typedef struct evaluate_arguments {
     tool_common common;
     data_arguments data;
-    split_arguments split;
     genseg_predict_options predict;
     genseg_metrics_options metrics;
     const char *part, *convention, *csv, *pictures;
@@ -71,7 +67,6 @@ static bool parse(evaluate_arguments *my, int argc, char **argv, int *first, int
         {.name = "split", .kind = ARGUMENT_CHOICE, .target = &my->part, .choices = parts},
         ARGUMENTS_COMMON(my->common),
         ARGUMENTS_DATA(my->data),
-        ARGUMENTS_SPLIT(my->split),
         {.name = "csv", .kind = ARGUMENT_TEXT, .target = &my->csv},
         {.name = "pictures", .kind = ARGUMENT_TEXT, .target = &my->pictures},
         {.name = "convention", .kind = ARGUMENT_CHOICE, .target = &my->convention, .choices = conventions},
@@ -85,14 +80,6 @@ static bool parse(evaluate_arguments *my, int argc, char **argv, int *first, int
     if (my->convention)
         my->metrics.convention = genseg_metrics_convention(my->convention);
     my->metrics.surfaces = !my->no_surfaces;
-    const char *alone = my->split.validation >= 0 ? "--val-examples" : my->split.seed >= 0 ? "--seed" : NULL;
-    if (my->split.examples < 0 && my->data.groups)
-        alone = "--groups";
-    if (my->split.examples < 0 && alone) {
-        console_say("genseg evaluate: %s needs --examples too: the division is made anew as it was in training", alone);
-        *code = TOOL_USAGE;
-        return false;
-    }
     return true;
 }
 
@@ -115,35 +102,10 @@ static int64_t count_part(const genseg_dataset *dataset, int32_t split)
                                               : counts.none + counts.train + counts.validation + counts.test;
 }
 
-// Divides the cases as the training of the model did.
-static int divide_as_model(console *to, const genseg_segmenter *segmenter, genseg_dataset *dataset)
-{
-    genseg_segmenter_info info = {.struct_size = sizeof info};
-    genseg_error err;
-    genseg_status status = genseg_segmenter_describe(segmenter, &info, &err);
-    if (status != GENSEG_OK)
-        return tool_failed(to, status, &err);
-    status = genseg_dataset_split(dataset, info.train_cases, info.validation_cases, info.seed, &err);
-    if (status != GENSEG_OK) {
-        console_error(to,
-                      "the data does not divide as in the model's training (%lld training, %lld validation cases): %s; "
-                      "--split all scores every labelled case",
-                      (long long)info.train_cases, (long long)info.validation_cases, err.message);
-        return TOOL_FAILED;
-    }
-    console_note(to, "the cases are divided as in training: %lld training, %lld validation, seed %llu",
-                 (long long)info.train_cases, (long long)info.validation_cases, (unsigned long long)info.seed);
-    return TOOL_OK;
-}
-
 static int choose_cases(work *my, const genseg_segmenter *segmenter, int32_t split)
 {
-    const split_arguments *wanted = &my->my->split;
-    int code = TOOL_OK;
-    if (split != GENSEG_SPLIT_NONE && wanted->examples >= 0)
-        code = data_divide(my->to, my->dataset, wanted);
-    else if (split != GENSEG_SPLIT_NONE && !(split == GENSEG_SPLIT_TEST && data_count(my->dataset).test > 0))
-        code = divide_as_model(my->to, segmenter, my->dataset);
+    const int code =
+        split == GENSEG_SPLIT_NONE ? TOOL_OK : data_divide_again(my->to, my->dataset, segmenter);
     if (code != TOOL_OK)
         return code;
     my->total = count_part(my->dataset, split);
@@ -255,7 +217,7 @@ static bool check_outputs(console *to, const evaluate_arguments *my, const char 
 
 int cmd_evaluate(int argc, char **argv)
 {
-    evaluate_arguments my = {.split = SPLIT_NOT_GIVEN, .part = "test"};
+    evaluate_arguments my = {.part = "test"};
     console to;
     work all = {.to = &to, .my = &my};
     int first, code;
@@ -265,7 +227,7 @@ int cmd_evaluate(int argc, char **argv)
         return code;
     console_init(&to, my.common.quiet);
     const char *model = argv[first], *data = argv[first + 1];
-    genseg_context *context = tool_context(&to, &my.common, my.split.seed, &to);
+    genseg_context *context = tool_context(&to, &my.common, -1, &to);
     if (!context)
         return TOOL_FAILED;
     genseg_segmenter *segmenter = tool_load(&to, context, model);

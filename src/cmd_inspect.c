@@ -360,6 +360,7 @@ int cmd_inspect(int argc, char **argv)
     const argument list[] = {
         ARGUMENTS_COMMON(my.common),
         ARGUMENTS_DATA(my.data),
+        ARGUMENTS_GROUPS(my.data),
         {.name = "cases", .kind = ARGUMENT_FLAG, .target = &my.cases},
         {.name = NULL},
     };

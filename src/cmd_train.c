@@ -21,8 +21,8 @@ static const char help[] =
     "the model that was best on validation. Ctrl-C ends the training and keeps that model.\n"
     "\n"
     "  -o, --out MODEL        file to write (.safetensors)\n"
-    "  --examples N           training cases (default: all but those for validation and testing)\n"
-    "  --val-examples M       validation cases (default: a fifth of the examples)\n"
+    "  --examples N           cases to learn from, those for validation included (default: all)\n"
+    "  --val-examples M       how many of them are for validation (default: a fifth)\n"
     "  --seed S               of the division of the cases and of all chance (default 1)\n"
     "  --groups CHARS         cases with equal names before one of CHARS stay together (patients)\n"
     "  --time 10m, --steps K  end of the training, whichever comes first (default 2000 steps)\n"
@@ -54,7 +54,7 @@ static const char help[] =
     "  --threads T, --memory 4G          limits; a run that needs more memory is refused at once\n"
     "  -q, --quiet            no progress\n"
     "\n"
-    "example: genseg train scans/ --examples 40 --val-examples 10 --time 10m --out liver.safetensors\n";
+    "example: genseg train scans/ --examples 40 --time 10m --out liver.safetensors\n";
 
 typedef struct train_arguments {
     tool_common common;
@@ -75,6 +75,7 @@ static bool parse(train_arguments *my, int argc, char **argv, int *first, int *c
         {.name = "out", .kind = ARGUMENT_TEXT, .target = &my->out, .letter = 'o'},
         ARGUMENTS_COMMON(my->common),
         ARGUMENTS_DATA(my->data),
+        ARGUMENTS_GROUPS(my->data),
         ARGUMENTS_SPLIT(my->split),
         {.name = "method", .kind = ARGUMENT_CHOICE, .target = &trainer->method, .choices = methods},
         {.name = "time", .kind = ARGUMENT_DURATION, .target = &trainer->seconds},

@@ -203,28 +203,45 @@ static int64_t count_available(genseg_dataset *dataset)
     return available;
 }
 
+int64_t data_validation(int64_t examples)
+{
+    return examples <= 1 ? 0 : (examples + 4) / 5;
+}
+
 int data_divide(console *to, genseg_dataset *dataset, const split_arguments *arguments)
 {
-    int64_t available = count_available(dataset), examples = arguments->examples, validation = arguments->validation;
+    const int64_t available = count_available(dataset);
+    const int64_t examples = arguments->examples < 0 ? available : arguments->examples;
+    const int64_t validation = arguments->validation < 0 ? data_validation(examples) : arguments->validation;
     genseg_error err;
-    if (validation < 0) {
-        int64_t of = examples < 0 ? available : examples;
-        validation = of <= 1 ? 0 : (of + 4) / 5;
-        if (examples >= 0 && validation > available - examples)
-            validation = available > examples ? available - examples : 0;
-        if (validation == 0 && available > 0)
-            console_warn(to, "no case is left for validation: the newest model is kept, not the best");
-    }
-    if (examples < 0)
-        examples = available - validation;
-    if (examples < 1 || examples + validation > available) {
-        console_error(to, "%lld training and %lld validation cases are wanted, %lld labelled cases are there for both",
-                      (long long)(examples < 1 ? 1 : examples), (long long)validation, (long long)available);
+    if (examples > available || validation >= examples) {
+        console_error(to, "%lld examples are wanted, %lld of them for validation; %lld labelled cases are there",
+                      (long long)examples, (long long)validation, (long long)available);
         return TOOL_FAILED;
     }
-    genseg_status status =
-        genseg_dataset_split(dataset, examples, validation, arguments->seed < 0 ? 1 : (uint64_t)arguments->seed, &err);
+    if (validation == 0)
+        console_warn(to, "no case is left for validation: the newest model is kept, not the best");
+    genseg_status status = genseg_dataset_split(dataset, examples - validation, validation,
+                                                arguments->seed < 0 ? 1 : (uint64_t)arguments->seed, &err);
     return status == GENSEG_OK ? TOOL_OK : tool_failed(to, status, &err);
+}
+
+int data_divide_again(console *to, genseg_dataset *dataset, const genseg_segmenter *segmenter)
+{
+    genseg_segmenter_info info = {.struct_size = sizeof info};
+    genseg_error err;
+    genseg_status status = genseg_segmenter_describe(segmenter, &info, &err);
+    if (status == GENSEG_OK)
+        status = genseg_segmenter_divide(segmenter, dataset, &err);
+    if (status != GENSEG_OK)
+        return tool_failed(to, status, &err);
+    const data_counts counts = data_count(dataset);
+    console_note(to,
+                 "of the model's cases %lld of %lld for training and %lld of %lld for validation are here; %lld others "
+                 "for testing",
+                 (long long)counts.train, (long long)info.train_cases, (long long)counts.validation,
+                 (long long)info.validation_cases, (long long)counts.test);
+    return TOOL_OK;
 }
 
 data_counts data_count(const genseg_dataset *dataset)

@@ -18,13 +18,17 @@ typedef struct data_arguments {
 #define ARGUMENTS_DATA(data)                                                                                           \
     {.name = "image-name", .kind = ARGUMENT_TEXT, .target = &(data).image_name},                                       \
         {.name = "label-name", .kind = ARGUMENT_TEXT, .target = &(data).label_name},                                   \
-        {.name = "grey", .kind = ARGUMENT_FLAG, .target = &(data).grey},                                               \
+    {                                                                                                                  \
+        .name = "grey", .kind = ARGUMENT_FLAG, .target = &(data).grey                                                  \
+    }
+
+#define ARGUMENTS_GROUPS(data)                                                                                         \
     {                                                                                                                  \
         .name = "groups", .kind = ARGUMENT_TEXT, .target = &(data).groups                                              \
     }
 
 typedef struct split_arguments {
-    int64_t examples;   // -1: not given
+    int64_t examples;   // those for validation included; -1: not given
     int64_t validation; // -1: not given
     int64_t seed;       // -1: not given
 } split_arguments;
@@ -68,10 +72,13 @@ int data_open(console *to, genseg_context *context, const char *path, const data
 // Would writing the file `out` (a "model") destroy `path` or a case of the dataset (NULL: not open yet)? Says so.
 bool data_is_input(console *to, const char *out, const char *what, const char *path, const genseg_dataset *dataset);
 
-// Divides the cases as `genseg train` and `genseg evaluate` do: without `examples` all that are
-// not for testing and not for validation train; without `validation` a fifth of the
-// examples, rounded up, watches; none where there is one example. Result as data_open().
+// How many of so many examples are for validation: a fifth, rounded up; none of one.
+int64_t data_validation(int64_t examples);
+// Divides the cases for training: `examples` of them (not given: all that are not for testing), some of which are for
+// validation. Result as data_open().
 int data_divide(console *to, genseg_dataset *dataset, const split_arguments *arguments);
+// Divides as in the training of a model, and says so. Result as data_open().
+int data_divide_again(console *to, genseg_dataset *dataset, const genseg_segmenter *segmenter);
 data_counts data_count(const genseg_dataset *dataset);
 
 #endif

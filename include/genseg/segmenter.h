@@ -146,6 +146,17 @@ GENSEG_API genseg_status genseg_segmenter_predict_file(const genseg_segmenter *s
                                                        const char *probability_path, genseg_error *err);
 
 /**
+ * Divides a dataset as in the model's training: its training and validation cases, found again by hashes of their
+ * names, get these splits. Of the other labelled cases those are for testing that the source itself marks as test, and
+ * all where it marks none: data that the model has never seen is tested whole.
+ * @return INVALID
+ * @threads exclusive for the dataset
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_segmenter_divide(const genseg_segmenter *segmenter, genseg_dataset *dataset,
+                                                 genseg_error *err);
+
+/**
  * Predicts the labelled cases of one split and scores them, each on its own grid and
  * spacing. Classes are matched by label value and scored in the segmenter's table.
  * @param split a GENSEG_SPLIT_* value; NONE: every labelled case

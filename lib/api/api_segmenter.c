@@ -168,6 +168,16 @@ genseg_status genseg_segmenter_predict_file(const genseg_segmenter *segmenter, c
     return status;
 }
 
+genseg_status genseg_segmenter_divide(const genseg_segmenter *segmenter, genseg_dataset *dataset, genseg_error *err)
+{
+    genseg_status status = check_segmenter(segmenter, err);
+    if (status == GENSEG_OK && !dataset)
+        status = missing("dataset", err);
+    if (status == GENSEG_OK)
+        gsg_segmenter_divide(segmenter, dataset);
+    return status;
+}
+
 genseg_status genseg_segmenter_evaluate(const genseg_segmenter *segmenter, genseg_dataset *dataset, int32_t split,
                                         const genseg_metrics_options *metrics, const genseg_predict_options *options,
                                         genseg_evaluation_fn report, void *user, genseg_error *err)

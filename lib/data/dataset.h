@@ -83,6 +83,13 @@ genseg_status gsg_dataset_phantom(genseg_context *context, const genseg_phantom_
 genseg_status gsg_dataset_add(genseg_dataset *dataset, const genseg_case *item, gsg_error *err);
 genseg_status gsg_dataset_split(genseg_dataset *dataset, int64_t train, int64_t validation, uint64_t seed,
                                 gsg_error *err);
+// Hash of a case's name (FNV-1a, 64 bits): a model knows the cases that it has seen without naming patients.
+uint64_t gsg_case_hash(const gsg_case *item);
+void gsg_case_hashes_sort(uint64_t *hashes, int64_t count); // ascending
+// Splits as in an earlier training: the cases whose hashes are in a list (ascending) are for training or validation. Of
+// the others the data set's own test cases are for testing; all where it has none.
+void gsg_dataset_split_again(genseg_dataset *dataset, const uint64_t *train, int64_t train_count,
+                             const uint64_t *validation, int64_t validation_count);
 genseg_status gsg_dataset_inspect(genseg_dataset *dataset, genseg_finding_fn report, void *user, gsg_error *err);
 genseg_status gsg_dataset_inspect_path(genseg_context *context, const char *path, const genseg_dataset_options *options,
                                        genseg_finding_fn report, void *user, gsg_error *err);

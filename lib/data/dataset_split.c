@@ -1,6 +1,7 @@
 // Seeded division of the cases into training, validation and test, by groups:
 // all cases of a patient go together. The order comes from the sorted groups
-// and the seed, never from folders or threads.
+// and the seed, never from folders or threads. Or a division that was made before, by
+// hashes of the cases' names (Fowler, Noll, Vo: FNV-1a).
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,4 +129,46 @@ done:
     gsg_free(context, groups);
     gsg_free(context, order);
     return status;
+}
+
+uint64_t gsg_case_hash(const gsg_case *item)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (const char *at = item->name; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
+    return hash;
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+void gsg_case_hashes_sort(uint64_t *hashes, int64_t count)
+{
+    if (count > 1)
+        qsort(hashes, (size_t)count, sizeof *hashes, compare_hashes);
+}
+
+static bool has_hash(const uint64_t *hashes, int64_t count, uint64_t hash)
+{
+    return count > 0 && bsearch(&hash, hashes, (size_t)count, sizeof *hashes, compare_hashes);
+}
+
+void gsg_dataset_split_again(genseg_dataset *dataset, const uint64_t *train, int64_t train_count,
+                             const uint64_t *validation, int64_t validation_count)
+{
+    bool named = false;
+    for (int64_t i = 0; i < dataset->count; i++)
+        named |= dataset->cases[i].labelled && dataset->cases[i].held_out;
+    for (int64_t i = 0; i < dataset->count; i++) {
+        gsg_case *item = &dataset->cases[i];
+        const uint64_t hash = gsg_case_hash(item);
+        item->split = !item->labelled                                ? GENSEG_SPLIT_NONE
+                      : has_hash(train, train_count, hash)           ? GENSEG_SPLIT_TRAIN
+                      : has_hash(validation, validation_count, hash) ? GENSEG_SPLIT_VALIDATION
+                      : item->held_out || !named                     ? GENSEG_SPLIT_TEST
+                                                                     : GENSEG_SPLIT_NONE;
+    }
 }

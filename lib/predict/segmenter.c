@@ -9,6 +9,20 @@ const char *gsg_segmenter_architecture(const gsg_unet *unet)
     return unet->spatial == 2 ? "unet2d" : "unet3d";
 }
 
+static genseg_status copy_cases(genseg_segmenter *made, const gsg_provenance *from, gsg_error *err)
+{
+    const size_t train = (size_t)from->train_cases, all = train + (size_t)from->validation_cases;
+    uint64_t *cases = gsg_alloc(made->context, all, sizeof *cases);
+    made->provenance.cases = cases;
+    if (!cases)
+        return gsg_error_nomem(err, all * sizeof *cases);
+    if (all > 0)
+        memcpy(cases, from->cases, all * sizeof *cases);
+    gsg_case_hashes_sort(cases, from->train_cases);
+    gsg_case_hashes_sort(cases + train, from->validation_cases);
+    return GENSEG_OK;
+}
+
 static genseg_status fill(genseg_segmenter *made, const gsg_segmenter_parts *parts, gsg_error *err)
 {
     const size_t classes = (size_t)parts->classes;
@@ -16,6 +30,7 @@ static genseg_status fill(genseg_segmenter *made, const gsg_segmenter_parts *par
     made->preprocess = parts->preprocess;
     made->classes = parts->classes;
     made->provenance = parts->provenance;
+    made->provenance.cases = NULL; // copied last
     made->values = gsg_alloc(made->context, classes, sizeof *made->values);
     made->names = gsg_alloc_zero(made->context, classes, sizeof *made->names);
     made->version = gsg_strdup(made->context, parts->version);
@@ -27,7 +42,7 @@ static genseg_status fill(genseg_segmenter *made, const gsg_segmenter_parts *par
         if (!made->names[k])
             return gsg_error_nomem(err, strlen(parts->names[k]) + 1);
     }
-    return GENSEG_OK;
+    return copy_cases(made, &parts->provenance, err);
 }
 
 genseg_status gsg_segmenter_new(genseg_context *context, const gsg_segmenter_parts *parts, gsg_params *params,
@@ -70,7 +85,15 @@ void gsg_segmenter_release(genseg_segmenter *segmenter)
     gsg_free(context, segmenter->names);
     gsg_free(context, segmenter->values);
     gsg_free(context, segmenter->version);
+    gsg_free(context, segmenter->provenance.cases);
     pthread_mutex_destroy(&segmenter->lock);
     gsg_free(context, segmenter);
     gsg_context_release(context);
+}
+
+void gsg_segmenter_divide(const genseg_segmenter *segmenter, genseg_dataset *dataset)
+{
+    const gsg_provenance *from = &segmenter->provenance;
+    gsg_dataset_split_again(dataset, from->cases, from->train_cases, from->cases + from->train_cases,
+                            from->validation_cases);
 }

@@ -19,6 +19,8 @@ typedef struct gsg_provenance {
     int64_t validation_cases;
     double validation_dice; // NaN without validation
     uint64_t seed;
+    // gsg_case_hash() of the cases: first those for training, then those for validation, either ascending in a segmenter.
+    uint64_t *cases;
 } gsg_provenance;
 
 struct genseg_segmenter {
@@ -36,7 +38,7 @@ struct genseg_segmenter {
     gsg_predictor *idle; // NULL while in use
 };
 
-// What a new segmenter is made of; values and names are copied.
+// What a new segmenter is made of; values, names and hashes are copied.
 typedef struct gsg_segmenter_parts {
     gsg_unet unet;
     gsg_preprocess preprocess;
@@ -56,6 +58,8 @@ void gsg_segmenter_release(genseg_segmenter *segmenter); // NULL allowed
 genseg_status gsg_segmenter_load(genseg_context *context, const char *path, genseg_segmenter **segmenter,
                                  gsg_error *err);
 genseg_status gsg_segmenter_save(const genseg_segmenter *segmenter, const char *path, gsg_error *err);
+// Splits the data set as in the training, see gsg_dataset_split_again().
+void gsg_segmenter_divide(const genseg_segmenter *segmenter, genseg_dataset *dataset);
 const char *gsg_segmenter_architecture(const gsg_unet *unet); // "unet2d", "unet3d"
 
 // Predicts `volume` (image as read), whose image is freed on the way. classes: dense D x H x W, owned by

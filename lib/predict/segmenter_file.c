@@ -32,10 +32,12 @@ void gsg_segmenter_set_meta(gsg_meta *meta, const genseg_segmenter *segmenter)
     gsg_meta_set_text(meta, "provenance.library", "libgenseg");
     gsg_meta_set_text(meta, "provenance.version", segmenter->version);
     gsg_meta_set_int(meta, "provenance.steps", from->steps);
-    gsg_meta_set_int(meta, "provenance.train_cases", from->train_cases);
-    gsg_meta_set_int(meta, "provenance.validation_cases", from->validation_cases);
+    // Two's complement beyond 2^63.
+    gsg_meta_set_ints(meta, "provenance.train", (const int64_t *)from->cases, from->train_cases);
+    gsg_meta_set_ints(meta, "provenance.validation", (const int64_t *)from->cases + from->train_cases,
+                      from->validation_cases);
     gsg_meta_set_double(meta, "provenance.validation_dice", from->validation_dice);
-    gsg_meta_set_int(meta, "provenance.seed", (int64_t)from->seed); // two's complement beyond 2^63
+    gsg_meta_set_int(meta, "provenance.seed", (int64_t)from->seed); // likewise
 }
 
 genseg_status gsg_segmenter_save(const genseg_segmenter *segmenter, const char *path, gsg_error *err)
@@ -80,15 +82,23 @@ done:
     return status;
 }
 
-static genseg_status get_provenance(const gsg_meta *meta, gsg_segmenter_parts *parts, gsg_error *err)
+static genseg_status get_provenance(genseg_context *context, const gsg_meta *meta, gsg_segmenter_parts *parts,
+                                    gsg_error *err)
 {
     genseg_status status;
     int64_t seed = 0;
     gsg_provenance *from = &parts->provenance;
     GSG_TRY(gsg_meta_get_text(meta, "provenance.version", &parts->version, err));
     GSG_TRY(gsg_meta_get_int(meta, "provenance.steps", 0, INT64_MAX, &from->steps, err));
-    GSG_TRY(gsg_meta_get_int(meta, "provenance.train_cases", 0, INT64_MAX, &from->train_cases, err));
-    GSG_TRY(gsg_meta_get_int(meta, "provenance.validation_cases", 0, INT64_MAX, &from->validation_cases, err));
+    GSG_TRY(gsg_meta_get_count(meta, "provenance.train", &from->train_cases, err));
+    GSG_TRY(gsg_meta_get_count(meta, "provenance.validation", &from->validation_cases, err));
+    const size_t cases = (size_t)(from->train_cases + from->validation_cases);
+    from->cases = gsg_alloc(context, cases, sizeof *from->cases);
+    if (!from->cases)
+        GSG_TRY(gsg_error_nomem(err, cases * sizeof *from->cases));
+    GSG_TRY(gsg_meta_get_ints(meta, "provenance.train", from->train_cases, (int64_t *)from->cases, err));
+    GSG_TRY(gsg_meta_get_ints(meta, "provenance.validation", from->validation_cases,
+                              (int64_t *)from->cases + from->train_cases, err));
     GSG_TRY(gsg_meta_get_double(meta, "provenance.validation_dice", &from->validation_dice, err));
     GSG_TRY(gsg_meta_get_int(meta, "provenance.seed", INT64_MIN, INT64_MAX, &seed, err));
     from->seed = (uint64_t)seed;
@@ -130,7 +140,7 @@ genseg_status gsg_segmenter_load(genseg_context *context, const char *path, gens
     GSG_TRY(get_network(meta, path, &parts.unet, err));
     GSG_TRY(get_preprocess(meta, path, &parts.unet, &parts.preprocess, err));
     GSG_TRY(gsg_model_get_labels(meta, path, parts.unet.outputs, &classes, values, names, err));
-    GSG_TRY(get_provenance(meta, &parts, err));
+    GSG_TRY(get_provenance(context, meta, &parts, err));
     parts.classes = (int32_t)classes;
     parts.values = values;
     parts.names = names;
@@ -140,6 +150,7 @@ genseg_status gsg_segmenter_load(genseg_context *context, const char *path, gens
     GSG_TRY(gsg_segmenter_new(context, &parts, params, segmenter, err));
     params = NULL;
 done:
+    gsg_free(context, parts.provenance.cases);
     gsg_params_free(params);
     gsg_meta_free(meta);
     gsg_safetensors_free(file);

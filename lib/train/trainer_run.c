@@ -193,23 +193,36 @@ genseg_status gsg_trainer_run(genseg_trainer *trainer, genseg_progress_fn report
     return status;
 }
 
+static void hash_cases(const genseg_dataset *dataset, const gsg_trainer_cases *cases, uint64_t *hashes)
+{
+    for (int64_t i = 0; i < cases->count; i++)
+        hashes[i] = gsg_case_hash(&dataset->cases[cases->indices[i]]);
+}
+
 genseg_status gsg_trainer_segmenter(const genseg_trainer *trainer, genseg_segmenter **segmenter, gsg_error *err)
 {
     const genseg_dataset *dataset = trainer->dataset;
     gsg_params *params = NULL;
     if (trainer->best_step < 0)
         return gsg_error_set(err, GENSEG_ERROR_STATE, "nothing is trained yet");
-    genseg_status status = gsg_params_clone(trainer->best, &params, err);
-    if (status != GENSEG_OK)
-        return status;
+    genseg_status status;
+    const int64_t count = trainer->train.count + trainer->validation.count;
+    uint64_t *hashes = gsg_alloc(trainer->context, (size_t)count, sizeof *hashes);
+    if (!hashes)
+        GSG_TRY(gsg_error_nomem(err, (size_t)count * sizeof *hashes));
+    hash_cases(dataset, &trainer->train, hashes);
+    hash_cases(dataset, &trainer->validation, hashes + trainer->train.count);
+    GSG_TRY(gsg_params_clone(trainer->best, &params, err));
     const gsg_segmenter_parts parts = {
         .unet = trainer->unet, .preprocess = trainer->preprocess, .classes = dataset->classes,
         .values = dataset->values, .names = (const char *const *)dataset->names, .version = GENSEG_VERSION_STRING,
         .provenance = {.steps = trainer->best_step, .train_cases = trainer->train.count,
                        .validation_cases = trainer->validation.count, .validation_dice = trainer->best_dice,
-                       .seed = trainer->options.seed}};
-    status = gsg_segmenter_new(trainer->context, &parts, params, segmenter, err);
-    if (status != GENSEG_OK)
-        gsg_params_free(params);
+                       .seed = trainer->options.seed, .cases = hashes}};
+    GSG_TRY(gsg_segmenter_new(trainer->context, &parts, params, segmenter, err));
+    params = NULL;
+done:
+    gsg_params_free(params);
+    gsg_free(trainer->context, hashes);
     return status;
 }

@@ -32,7 +32,8 @@ class Audit(ToolTest):
         self.succeed('train', DATA, '--out', 'alone.safetensors', '--segmenter-only', *SMALL)
         self.refuse('audit', 'alone.safetensors', DATA, says=['alone.safetensors', 'no generator'])
         self.succeed('train', DATA, '--out', 'm.safetensors', *SMALL)
-        self.refuse('audit', 'm.safetensors', DATA, '--examples', 4, '--val-examples', 0, says=['no feedback to audit'])
+        self.succeed('train', DATA, '--out', 'blind.safetensors', '--examples', 4, '--val-examples', 0, *SMALL)
+        self.refuse('audit', 'blind.safetensors', DATA, says=['no feedback to audit'])
         self.refuse('audit', 'm.safetensors', 'phantom:count=6,ndim=3,size=32x32x32', says=['dimensions'])
         self.refuse('audit', 'none.safetensors', DATA, says=['none.safetensors'])
 

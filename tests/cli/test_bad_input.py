@@ -146,7 +146,7 @@ class BadData(ToolTest):
 
     def test_counts(self):
         png_pairs(self.folder / 'data')
-        for more in ['--examples', 5], ['--examples', 3, '--val-examples', 2], ['--val-examples', 4]:
+        for more in ['--examples', 5], ['--examples', 2, '--val-examples', 2], ['--val-examples', 4]:
             self.refuse('train', 'data', '--out', 'm', *more, says=['4 labelled cases'])
 
     def test_sizes(self):

@@ -77,7 +77,7 @@ class Compare(ToolTest):
     def test_as_train_and_evaluate(self):
         done = self.compare('--methods', 'augment', '--seeds', 2, '--examples', 5, '--val-examples', 2)
         self.assertNotIn('difference', done.stdout)
-        division = '--examples', 3, '--val-examples', 2, '--seed', 2
+        division = '--examples', 5, '--val-examples', 2, '--seed', 2
         self.succeed('train', DATA, *SMALL, '--steps', 40, '--method', 'augment', '--out', 'm', *division)
         self.succeed('evaluate', 'm', DATA, '--csv', 'e.csv', '--no-surfaces')
         alone = list(csv.DictReader((self.folder / 'e.csv').read_text().splitlines()))
@@ -218,7 +218,7 @@ class Refused(ToolTest):
         self.bad('--methods', 'plain,', code=2, says=['an empty text is no method'])
         self.bad('--methods', 'plain,augment,plain', code=2, says=['plain is there twice'])
         self.bad('--val-examples', 9, code=2, says=['--examples 9 leaves none to train: 9 of them are'])
-        self.bad(examples=1, code=2, says=['--examples 1 leaves none to train: 1 of them is'])
+        self.bad('--val-examples', 1, examples=1, code=2, says=['--examples 1 leaves none to train: 1 of them is'])
         self.bad('--seeds', 0, code=2, says=['--seeds 0'])
         self.bad('--levers', 'wrap', code=2, says=['genseg compare: --levers wrap'])
         self.bad('--time', '10m', code=2, says=['unknown option --time'])

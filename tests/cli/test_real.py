@@ -12,7 +12,7 @@ DATA = pathlib.Path(os.environ.get('GENSEG_DATA') or os.environ['GENSEG_DATA_DEF
 
 class Lungs(ToolTest):
     def test_nine_examples(self):
-        split = '--examples', 7, '--val-examples', 2, '--seed', 1
+        split = '--examples', 9, '--val-examples', 2, '--seed', 1
         self.succeed('train', DATA, '--out', 'm', '--width', 8, '--size', '96x96', '--batch', 4, '--steps', 120, *split)
         self.succeed('evaluate', 'm', DATA, '--csv', 's.csv', '--no-surfaces')
         rows = list(csv.DictReader((self.folder / 's.csv').read_text().splitlines()))

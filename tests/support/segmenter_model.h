@@ -15,6 +15,7 @@
 #include "tensor/array.h"
 
 #define MODEL_MOST_CLASSES 8
+#define MODEL_MOST_CASES 12
 
 typedef struct model {
     gsg_unet unet; // spatial, levels, channels, outputs, width
@@ -36,12 +37,16 @@ GSG_UNUSED static genseg_status model_new(genseg_context *context, const model *
                                           gsg_error *err)
 {
     gsg_params *params = NULL;
+    uint64_t cases[MODEL_MOST_CASES]; // those of the training, then those for validation, of both signs in the file
+    for (uint64_t i = 0; i < MODEL_MOST_CASES; i++)
+        cases[i] = (MODEL_MOST_CASES - i) * UINT64_C(0x1234567890abcdef);
     gsg_segmenter_parts parts = {.unet = m->unet,
                                  .classes = model_classes(m),
                                  .values = m->values,
                                  .names = m->names,
                                  .version = "0.9.8-test",
                                  .provenance = m->provenance};
+    parts.provenance.cases = cases;
     parts.preprocess = (gsg_preprocess){
         .ndim = m->unet.spatial, .channels = (int32_t)m->unet.channels, .normalise = m->normalise, .scale = m->scale};
     memcpy(parts.preprocess.size, m->size, sizeof m->size);

@@ -8,7 +8,7 @@
 
 static const model flat = {
     {2, 2, 1, 3, 4}, GENSEG_NORMALISE_PERCENTILE, GENSEG_SCALE_NATIVE, {1, 16, 16}, {1, 0.5, 0.25}, {-5, 0, 300},
-    {"a", "b", "c"}, {40, 7, 2, 0.75, 11}};
+    {"a", "b", "c"}, {40, 7, 2, 0.75, 11, NULL}};
 
 static genseg_context *context;
 
@@ -47,6 +47,8 @@ START_TEST(missing_arguments_are_named)
              "split is 4");
     CK_FAILS(genseg_segmenter_evaluate(made, data, -1, NULL, NULL, ignore, NULL, err), GENSEG_ERROR_INVALID,
              "split is -1");
+    CK_FAILS(genseg_segmenter_divide(NULL, data, err), GENSEG_ERROR_INVALID, "segmenter is NULL");
+    CK_FAILS(genseg_segmenter_divide(made, NULL, err), GENSEG_ERROR_INVALID, "dataset is NULL");
     CK_FAILS(genseg_segmenter_extension(NULL, "x", 0, &extension, err), GENSEG_ERROR_INVALID, "segmenter is NULL");
     CK_FAILS(genseg_segmenter_extension(made, NULL, 0, &extension, err), GENSEG_ERROR_INVALID, "image_path is NULL");
     CK_FAILS(genseg_segmenter_extension(made, "x", 0, NULL, err), GENSEG_ERROR_INVALID, "extension is NULL");

@@ -182,6 +182,38 @@ START_TEST(one_large_group_cannot_be_divided)
 }
 END_TEST
 
+START_TEST(a_division_is_found_again)
+{
+    begin();
+    const int32_t label[6] = {0, 1};
+    const gsg_case known = {.name = (char[]){"foobar"}};
+    ck_assert_uint_eq(gsg_case_hash(&known), UINT64_C(0x85944171f73967e8)); // of the authors' test suite
+    for (int i = 0; i < 9; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "c%d", i);
+        CK_OK(add(name, NULL, i == 8 ? NULL : label, err));
+    }
+    // Cases that went away since, two that train, one that watches.
+    uint64_t train[] = {12, gsg_case_hash(&set->cases[6]), gsg_case_hash(&set->cases[2])};
+    uint64_t validation[] = {UINT64_MAX, gsg_case_hash(&set->cases[4]), 3, gsg_case_hash(&set->cases[8])};
+    gsg_case_hashes_sort(train, 3);
+    gsg_case_hashes_sort(validation, 4);
+    const int32_t none = GENSEG_SPLIT_NONE, test = GENSEG_SPLIT_TEST;
+    const int32_t train_ = GENSEG_SPLIT_TRAIN, validation_ = GENSEG_SPLIT_VALIDATION;
+    const int32_t expected[2][9] = {{test, test, train_, test, validation_, test, train_, test, none},
+                                    {none, none, train_, test, validation_, none, train_, none, none}};
+    for (int named = 0; named < 2; named++) {
+        set->cases[3].held_out = set->cases[2].held_out = named; // what was learned from is never tested
+        gsg_dataset_split_again(set, train, 3, validation, 4);
+        for (int i = 0; i < 9; i++)
+            ck_assert_int_eq(set->cases[i].split, expected[named][i]);
+    }
+    gsg_dataset_split_again(set, NULL, 0, NULL, 0);
+    ck_assert_int_eq(count_split(test), 2);
+    end();
+}
+END_TEST
+
 START_TEST(handles_go_in_any_order)
 {
     begin();
@@ -201,6 +233,7 @@ int main(void)
 {
     const TTest *const tests[] = {the_table_grows_with_the_cases,    bad_cases_leave_the_dataset_alone,
                                   splits_keep_groups_and_repeat,     single_cases_meet_the_counts_exactly,
-                                  one_large_group_cannot_be_divided, handles_go_in_any_order};
+                                  one_large_group_cannot_be_divided, a_division_is_found_again,
+                                  handles_go_in_any_order};
     return run_tests("dataset", tests, sizeof tests / sizeof tests[0]);
 }

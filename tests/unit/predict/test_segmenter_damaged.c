@@ -53,7 +53,7 @@ typedef struct wrong_document {
 
 static const model damaged_model = {{2, 2, 1, 3, 4}, GENSEG_NORMALISE_ZSCORE, GENSEG_SCALE_NATIVE,
                                     {1, 16, 32},     {1, 0.5, 0.5},           {-7, 0, 3},
-                                    {"a", "b", "c"}, {12, 9, 2, 0.5, 77}};
+                                    {"a", "b", "c"}, {12, 9, 2, 0.5, 77, NULL}};
 
 static const wrong_document wrong_documents[] = {
     {"\"format_version\":1", "\"format_version\":2", GENSEG_ERROR_VERSION, "version 2 is newer than 1"},
@@ -101,6 +101,8 @@ static const wrong_document wrong_documents[] = {
     {"[1.0,0.5,0.5]", "[1.0,-0.5,0.5]", GENSEG_ERROR_FORMAT, "spacing along H is -0.5"},
     {"[1.0,0.5,0.5]", "[1.0,0.5,null]", GENSEG_ERROR_FORMAT, "spacing along W is "},
     {"\"steps\":12", "\"steps\":-1", GENSEG_ERROR_FORMAT, "`provenance.steps` is -1"},
+    {"\"train\":[", "\"train\":[0.5,", GENSEG_ERROR_FORMAT, "`provenance.train`[0] is a number"},
+    {"\"validation\":[", "\"validation\":[null,", GENSEG_ERROR_FORMAT, "`provenance.validation`[0] is null"},
     {"\"seed\":77", "\"seed\":7.5", GENSEG_ERROR_FORMAT, "`provenance.seed` is a number"},
     {"\"validation_dice\":0.5", "\"validation_dice\":\"good\"", GENSEG_ERROR_FORMAT, "`provenance.validation_dice`"},
     {"\"version\":\"0.9.8-test\"", "\"version\":null", GENSEG_ERROR_FORMAT, "`provenance.version` is null"},
@@ -140,8 +142,8 @@ START_TEST(every_key_is_needed)
                                        "labels.names",
                                        "provenance.version",
                                        "provenance.steps",
-                                       "provenance.train_cases",
-                                       "provenance.validation_cases",
+                                       "provenance.train",
+                                       "provenance.validation",
                                        "provenance.validation_dice",
                                        "provenance.seed"};
     context = context_with(1, 0);

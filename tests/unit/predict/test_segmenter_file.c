@@ -17,7 +17,7 @@ static const model models[] = {
      {1, 1, 1},
      {0, 255},
      {"background", "L\xc3\xa4sion \"1\"\n\xe8\x82\xbf\xe7\x98\xa4"},
-     {5000, 9, 2, 0.8125, UINT64_MAX - 41}},
+     {5000, 9, 2, 0.8125, UINT64_MAX - 41, NULL}},
     {{2, 2, 3, 4, 4},
      GENSEG_NORMALISE_ZSCORE,
      GENSEG_SCALE_RESIZE,
@@ -25,7 +25,7 @@ static const model models[] = {
      {1, 0.7, 0.1},
      {-7, 0, 3, 100000},
      {"", "a", "a", "\xf0\x9f\xab\x80"},
-     {0, 0, 0, NAN, (uint64_t)1 << 63}},
+     {0, 0, 0, NAN, (uint64_t)1 << 63, NULL}},
     {{3, 1, 1, 1, 4},
      GENSEG_NORMALISE_NONE,
      GENSEG_SCALE_SPACING,
@@ -33,7 +33,7 @@ static const model models[] = {
      {2.5, 1.0 / 3, 1e-3},
      {INT32_MIN, INT32_MAX},
      {"0", "1"},
-     {INT64_MAX, 1, 1, 1, 0}},
+     {INT64_MAX, 1, 1, 1, 0, NULL}},
     {{3, 2, 2, 3, 5},
      GENSEG_NORMALISE_PERCENTILE,
      GENSEG_SCALE_NATIVE,
@@ -41,7 +41,7 @@ static const model models[] = {
      {1, 1, 1},
      {0, 1, 2},
      {"background", "anterior", "posterior"},
-     {1, 1, 0, 0, 1}},
+     {1, 1, 0, 0, 1, NULL}},
 };
 #define MODELS ((int)(sizeof models / sizeof *models))
 
