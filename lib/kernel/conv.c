@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "kernel/conv_parts.h"
+#include "kernel/winograd.h"
 
 #define WINOGRAD_SCRATCH ((size_t)96 << 20) // bytes; beyond, memory costs more than time is won
 
@@ -224,6 +225,13 @@ static double count_flops(const gsg_conv *conv, const gsg_desc *src, const gsg_d
            (double)dst->shape.dims[1];
 }
 
+static void describe(gsg_kernel *kernel, const gsg_conv *conv, const gsg_desc *src, const gsg_weights *weights,
+                     const gsg_desc *dst)
+{
+    kernel->flops = count_flops(conv, src, dst);
+    kernel->bytes = 4.0 * (double)(gsg_shape_count(src->shape) + gsg_shape_count(dst->shape) + weights->count);
+}
+
 static genseg_status check_destination(const gsg_conv *conv, const gsg_desc *src, const gsg_weights *weights,
                                        const gsg_desc *dst, gsg_error *err)
 {
@@ -264,6 +272,12 @@ static genseg_status make(gsg_engine *engine, gsg_direction direction, const gsg
         return status;
     if ((algorithm == GSG_CONV_AUTO || algorithm == GSG_CONV_POINTWISE) && gsg_head_takes(conv, src, weights, dst))
         return make_head(engine, direction, src, dst, epilogue, kernel, err);
+    if (algorithm == GSG_CONV_OWN && gsg_winograd_takes(engine, direction, conv, src, weights, dst)) {
+        status = gsg_winograd_new(engine, direction, conv, src, weights, dst, epilogue, bias, kernel, err);
+        if (status == GENSEG_OK)
+            describe(*kernel, conv, src, weights, dst);
+        return status;
+    }
     snprintf(what, sizeof what, "%s %s with %s", names[direction], gsg_shape_text(src->shape, a),
              gsg_shape_text(weights->shape, b));
     gsg_conv_kernel *k = gsg_kernel_make(engine, sizeof *k, names[direction], runs[direction], err);
@@ -283,8 +297,7 @@ static genseg_status make(gsg_engine *engine, gsg_direction direction, const gsg
         return status;
     }
     k->base.name = gsg_onednn_conv_name(k->conv);
-    k->base.flops = count_flops(conv, src, dst);
-    k->base.bytes = 4.0 * (double)(gsg_shape_count(src->shape) + gsg_shape_count(dst->shape) + weights->count);
+    describe(&k->base, conv, src, weights, dst);
     gsg_conv_plan_scratch(k, direction);
     *kernel = &k->base;
     return GENSEG_OK;

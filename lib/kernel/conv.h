@@ -47,6 +47,7 @@ typedef enum gsg_conv_algorithm {
     GSG_CONV_AUTO = 0,
     GSG_CONV_DIRECT,   // oneDNN's direct kernels
     GSG_CONV_WINOGRAD, // F(4x4,3x3), where available
+    GSG_CONV_OWN,
     GSG_CONV_POINTWISE // own 1x1 kernel for few outputs (the last layer)
 } gsg_conv_algorithm;
 

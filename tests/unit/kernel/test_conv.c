@@ -297,6 +297,64 @@ START_TEST(test_layouts)
 }
 END_TEST
 
+// What Winograd's tiles are cut from: every kernel that it takes, sizes that no tile divides, several blocks of channels,
+// few and many tiles and weights, all against plain loops.
+static const golden_conv cut[] = {
+    {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 2, .inputs = 40, .outputs = 24, .size = {13, 17}},
+    {.conv = {2, 0, {3, 3}, {1, 1}, {0, 0}}, .batch = 1, .inputs = 5, .outputs = 50, .size = {9, 6}},
+    {.conv = {2, 0, {3, 3}, {1, 1}, {2, 2}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {3, 50}},
+    {.conv = {2, 0, {4, 4}, {1, 1}, {1, 1}}, .batch = 3, .inputs = 20, .outputs = 16, .size = {8, 15}},
+    {.conv = {2, 0, {4, 4}, {2, 2}, {1, 1}}, .batch = 2, .inputs = 17, .outputs = 33, .size = {14, 20}},
+    {.conv = {2, 0, {6, 6}, {2, 2}, {2, 2}}, .batch = 2, .inputs = 16, .outputs = 10, .size = {12, 30}},
+    {.conv = {2, 0, {8, 8}, {2, 2}, {3, 3}}, .batch = 2, .inputs = 24, .outputs = 40, .size = {16, 26}},
+    {.conv = {2, 0, {8, 8}, {2, 2}, {3, 3}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {2, 2}},
+    {.conv = {2, 0, {8, 8}, {2, 2}, {3, 3}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {13, 11}},
+    {.conv = {2, 1, {4, 4}, {2, 2}, {1, 1}}, .batch = 2, .inputs = 33, .outputs = 17, .size = {7, 10}},
+    {.conv = {2, 1, {6, 6}, {2, 2}, {2, 2}}, .batch = 2, .inputs = 16, .outputs = 48, .size = {6, 9}},
+    {.conv = {2, 1, {8, 8}, {2, 2}, {3, 3}}, .batch = 2, .inputs = 40, .outputs = 24, .size = {8, 13}},
+    {.conv = {2, 1, {8, 8}, {2, 2}, {3, 3}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {1, 1}},
+    {.conv = {2, 1, {8, 8}, {2, 2}, {0, 0}}, .batch = 1, .inputs = 16, .outputs = 20, .size = {3, 5}},
+    {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 1, .inputs = 128, .outputs = 64, .size = {8, 8}},
+    {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {130, 190}},
+    {.conv = {2, 0, {8, 8}, {2, 2}, {3, 3}}, .batch = 1, .inputs = 48, .outputs = 64, .size = {16, 16}},
+};
+
+// The error of all values together stays below 5e-6 of theirs; single ones may be off by more of it where they cancel.
+static void check_winograd(const float *values, const double *expected, int64_t count, const char *what)
+{
+    double error = 0.0, size = 0.0;
+    for (int64_t i = 0; i < count; ++i) {
+        error += ((double)values[i] - expected[i]) * ((double)values[i] - expected[i]);
+        size += expected[i] * expected[i];
+    }
+    check_near(sqrt(error / size), 0.0, 5e-6, what, -1);
+    check_all(values, expected, count, 3e-5, what);
+}
+
+START_TEST(test_winograd)
+{
+    const golden_conv *g = &cut[_i];
+    setting s = setting_of(g);
+    const layouts all[] = {{0, 0, 0}, {0, 0, 2}};
+    double *dst = by_loops(&s, 0), *diff_src = by_loops(&s, 1), *diff_weights = by_loops(&s, 2);
+    for (int i = 0; i < 2; i++) {
+        float *y = forward(&s, all[i], NULL, NULL, GSG_CONV_OWN);
+        check_winograd(y, dst, s.dst_count, "forward");
+        float *dx = backward_data(&s, all[i], GSG_CONV_OWN);
+        check_winograd(dx, diff_src, s.src_count, "backward data");
+        float *dw = backward_weights(&s, all[i], GSG_CONV_OWN, NULL);
+        check_winograd(dw, diff_weights, s.weights_count, "backward weights");
+        free(y);
+        free(dx);
+        free(dw);
+    }
+    free(dst);
+    free(diff_src);
+    free(diff_weights);
+    setting_free(&s);
+}
+END_TEST
+
 // Scale, shift and activation in all combinations, dense and as a view.
 START_TEST(test_epilogue)
 {
@@ -520,6 +578,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, open_engine, close_engine);
     tcase_add_loop_test(tcase, test_golden, 0, GOLDENS * 4);
+    tcase_add_loop_test(tcase, test_winograd, 0, (int)(sizeof cut / sizeof *cut));
     tcase_add_loop_test(tcase, test_layouts, 0, GOLDENS);
     tcase_add_loop_test(tcase, test_epilogue, 0, GOLDENS);
     tcase_add_loop_test(tcase, test_differences, 0, GOLDENS);

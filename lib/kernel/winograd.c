@@ -1,0 +1,496 @@
+// Winograd's minimal filtering for 2-D convolutions (Lavin and Gray, arXiv 1509.09308): tiles of m x m results from
+// windows of 6 x 6, filters of r x r, m + r = 7. A kernel of step * r with that step (3 with 1; 4, 6, 8 with 2) is step^2
+// filters of r x r on as many phases of the wide side (a convolution's source, a transposed one's result), so that strided
+// and transposed convolutions are the same sums: gathered from the phases, or spread to them with filters turned around.
+// A phase of a channel counts as a channel of its own here.
+//
+// All directions transform, multiply 36 pairs of matrices, and transform back. Where tiles are many, they are done in
+// blocks that stay in a core's cache; where weights are many, all tiles are transformed first and each thread takes some
+// output channels. Sums are in an order that the shapes fix.
+#include "kernel/winograd.h"
+
+#include <string.h>
+
+#include "core/parallel.h"
+#include "kernel/winograd_simd.h"
+
+#define WINDOW 6
+#define POSITIONS GSG_WINOGRAD_POSITIONS
+#define ROWS GSG_WINOGRAD_ROWS
+
+#define CORE_BYTES ((int64_t)700 << 10)   // of a block: about what a second-level cache keeps
+#define SHARED_BYTES ((int64_t)4 << 20)   // of tiles that all threads work on
+#define WHOLE_BYTES ((int64_t)16 << 20)   // of all transformed tiles, where they are kept
+#define SUMS_BYTES ((int64_t)32 << 20)    // of sums for all weights
+#define MOST_BYTES ((int64_t)96 << 20)    // of scratch: beyond, memory costs more than time is won
+
+// One of the two tensors. `channels` counts phases and padding.
+typedef struct side {
+    gsg_desc desc;
+    int64_t groups, phases, channels;
+    int64_t step, offset; // row of y in a phase: y * step + the phase's row + offset
+    int32_t arg;
+} side;
+
+typedef struct winograd {
+    gsg_kernel base;
+    const gsg_winograd_lanes *simd;
+    gsg_weights weights;
+    gsg_epilogue epilogue;
+    int32_t bias, flip;
+    int32_t by_weights;          // each thread takes output channels, else tiles (or, of weights, positions)
+    int64_t lanes, step, taps, size; // r, m
+    int64_t across, down, tiles;
+    int64_t block;               // tiles a turn
+    int64_t vectors;             // of output channels side by side, by_weights
+    side in, out;                // of weights: rows (inputs) and columns (outputs)
+    size_t at_weights, at_in, at_out, thread_weights, thread_in, thread_out; // in scratch, and what a thread has there
+} winograd;
+
+typedef struct turn {
+    const winograd *w;
+    float *const *args;
+    char *scratch;
+    int64_t first, count; // tiles
+} turn;
+
+// Floats from one position to the next: an odd number of cache lines, lest all positions meet in one set of the cache.
+static int64_t apart(int64_t floats)
+{
+    return ((floats + 15) / 16 | 1) * 16;
+}
+
+static float *scratch_of(const turn *t, size_t at, size_t each, int32_t thread)
+{
+    return (float *)(void *)(t->scratch + at + each * (size_t)thread);
+}
+
+// ---- tiles
+
+static void bound(int32_t range[2], int64_t first, int64_t step, int64_t offset, int64_t extent, int64_t count)
+{
+    range[0] = (int32_t)count;
+    range[1] = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const int64_t at = (first + i) * step + offset;
+        if (at < 0 || at >= extent)
+            continue;
+        range[0] = i < range[0] ? i : range[0];
+        range[1] = i + 1;
+    }
+}
+
+// The window or tile of `count` squared at a tile's place, in one group of a phase. Returns its first element.
+static float *place(const winograd *w, const side *s, float *data, int64_t tile, int64_t phase, int64_t group,
+                    int64_t count, gsg_winograd_patch *patch)
+{
+    const int64_t height = s->desc.shape.dims[2], width = s->desc.shape.dims[3], L = w->lanes;
+    const int64_t n = tile / (w->down * w->across), y = tile / w->across % w->down * w->size;
+    const int64_t x = tile % w->across * w->size;
+    const int64_t row = phase / s->step + s->offset, column = phase % s->step + s->offset;
+    patch->row = s->step * width * L;
+    patch->column = s->step * L;
+    bound(patch->rows, y, s->step, row, height, count);
+    bound(patch->columns, x, s->step, column, width, count);
+    return data + n * s->desc.batch_stride + group * height * width * L +
+           ((y * s->step + row) * width + x * s->step + column) * L;
+}
+
+// Transforms windows or tiles first <= i < first + count of the channels' blocks begin <= b < end.
+static void read_tiles(const turn *t, const side *s, int64_t window, int64_t begin, int64_t end, int64_t first,
+                       int64_t count, float *out)
+{
+    const winograd *w = t->w;
+    const int64_t stride = apart(w->block * s->channels);
+    gsg_winograd_patch patch;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t b = begin; b < end; b++) {
+            const float *from = place(w, s, t->args[s->arg], first + i, b / s->groups, b % s->groups, window, &patch);
+            float *to = out + i * s->channels + b * w->lanes;
+            if (window == WINDOW)
+                w->simd->read_window(&patch, from, to, stride);
+            else
+                w->simd->read_tile(&patch, from, to, stride, (int)window);
+        }
+}
+
+// ---- weights
+
+static int64_t block_at(const winograd *w, int64_t input, int64_t output)
+{
+    const int64_t L = w->lanes, taps = gsg_shape_spatial(w->weights.shape);
+    const int64_t inputs = (w->weights.shape.dims[w->weights.transposed ? 0 : 1] + L - 1) / L;
+    const int64_t outputs = (w->weights.shape.dims[w->weights.transposed ? 1 : 0] + L - 1) / L;
+    return (w->weights.form == GSG_FORM_IO ? input * outputs + output : output * inputs + input) * taps * L * L;
+}
+
+static gsg_winograd_taps taps_of(const winograd *w, int64_t phase)
+{
+    const int64_t kernel = w->step * w->taps;
+    return (gsg_winograd_taps){.first = (int32_t)(phase / w->step * kernel + phase % w->step),
+                               .row = (int32_t)(w->step * kernel),
+                               .column = (int32_t)w->step};
+}
+
+// Weights from a block of inputs of the sums to one of their outputs; `reversed`: these are the convolution's outputs
+// and inputs.
+static void read_block(const turn *t, int64_t in, int64_t out, float *to, int64_t stride, int64_t row_stride)
+{
+    const winograd *w = t->w;
+    const int64_t i = in % w->in.groups, o = out % w->out.groups;
+    const bool reversed = w->in.arg == 0 && w->out.arg == 2; // backward data
+    gsg_winograd_taps taps = taps_of(w, w->in.phases > 1 ? in / w->in.groups : out / w->out.groups);
+    taps.flip = w->flip;
+    taps.transposed = reversed;
+    w->simd->read_weights(&taps, t->args[1] + (reversed ? block_at(w, o, i) : block_at(w, i, o)), to, stride,
+                          row_stride, (int)w->taps);
+}
+
+// ---- results
+
+static void write_tiles(const turn *t, int64_t begin, int64_t end, int64_t first, int64_t count, const float *products,
+                        int64_t stride, int64_t row)
+{
+    static const float ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, zeros[16] = {0};
+    const winograd *w = t->w;
+    const gsg_epilogue *e = &w->epilogue;
+    gsg_winograd_finish finish = {.active = e->scale || e->shift || e->activation,
+                                  .slope = e->activation ? e->slope : 1.0f};
+    gsg_winograd_patch patch;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t b = begin; b < end; b++) {
+            const int64_t group = b % w->out.groups;
+            float *to = place(w, &w->out, t->args[w->out.arg], first + i, b / w->out.groups, group, w->size, &patch);
+            finish.scale = e->scale ? t->args[2] + group * w->lanes : ones;
+            finish.shift = e->shift ? t->args[3] + group * w->lanes : zeros;
+            w->simd->write_tile(&patch, products + i * row + (b - begin) * w->lanes, stride, to, &finish, (int)w->size);
+        }
+}
+
+// ---- forward and backward data, tiles in blocks
+
+// Output blocks in runs of what a product takes side by side: the run that begins at `first`.
+static int64_t run_at(const winograd *w, int64_t first)
+{
+    const int64_t left = w->out.channels / w->lanes - first;
+    return left < w->simd->most ? left : w->simd->most;
+}
+
+static float *run_weights_at(const turn *t, int64_t first)
+{
+    const winograd *w = t->w;
+    return scratch_of(t, w->at_weights, w->thread_weights, (int32_t)(first / w->simd->most));
+}
+
+static void read_weights(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const turn *t = arg;
+    const winograd *w = t->w;
+    const int64_t blocks = w->in.channels / w->lanes, most = w->simd->most, L = w->lanes;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t out = i / blocks, in = i % blocks, first = out / most * most, width = run_at(w, first) * L;
+        float *run = run_weights_at(t, first);
+        read_block(t, in, out, run + in * L * width + (out - first) * L, apart(w->in.channels * width), width);
+    }
+}
+
+static void do_blocks(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const turn *t = arg;
+    const winograd *w = t->w;
+    const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes, T = w->block;
+    float *in = scratch_of(t, w->at_in, w->thread_in, thread), *out = scratch_of(t, w->at_out, w->thread_out, thread);
+    for (int64_t b = begin; b < end; b++) {
+        const int64_t first = b * T, left = w->tiles - first, count = left < T ? left : T;
+        read_tiles(t, &w->in, WINDOW, 0, I / L, first, count, in);
+        for (int64_t p = 0; p < POSITIONS; p++)
+            for (int64_t o = 0; o < O / L; o += run_at(w, o))
+                w->simd->multiply((int32_t)run_at(w, o), in + p * apart(T * I), I,
+                                  run_weights_at(t, o) + p * apart(I * run_at(w, o) * L),
+                                  out + p * apart(T * O) + o * L, O, count, I);
+        write_tiles(t, 0, O / L, first, count, out, apart(T * O), O);
+    }
+}
+
+// ---- forward and backward data, output channels in runs
+
+static void read_all_tiles(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const turn *t = arg;
+    const winograd *w = t->w;
+    float *in = scratch_of(t, w->at_in, 0, 0);
+    read_tiles(t, &w->in, WINDOW, 0, w->in.channels / w->lanes, begin, end - begin, in + begin * w->in.channels);
+}
+
+static void do_runs(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const turn *t = arg;
+    const winograd *w = t->w;
+    const int64_t I = w->in.channels, L = w->lanes, T = w->block, all = w->out.channels / L;
+    const float *in = scratch_of(t, w->at_in, 0, 0);
+    float *weights = scratch_of(t, w->at_weights, w->thread_weights, thread);
+    float *out = scratch_of(t, w->at_out, w->thread_out, thread);
+    for (int64_t r = begin; r < end; r++) {
+        const int64_t first = r * w->vectors, count = all - first < w->vectors ? all - first : w->vectors;
+        for (int64_t i = 0; i < I / L; i++)
+            for (int64_t o = 0; o < count; o++)
+                read_block(t, i, first + o, weights + i * L * count * L + o * L, apart(I * count * L), count * L);
+        for (int64_t p = 0; p < POSITIONS; p++)
+            w->simd->multiply((int32_t)count, in + p * apart(T * I), I, weights + p * apart(I * count * L),
+                              out + p * apart(T * count * L), count * L, w->tiles, I);
+        write_tiles(t, first, first + count, 0, w->tiles, out, apart(T * count * L), count * L);
+    }
+}
+
+static genseg_status run_sums(const gsg_kernel *self, const gsg_run *run, float *const *args, void *scratch,
+                              gsg_error *err)
+{
+    const winograd *w = (const winograd *)self;
+    turn t = {.w = w, .args = args, .scratch = scratch};
+    const int64_t in = w->in.channels / w->lanes, out = w->out.channels / w->lanes;
+    if (w->by_weights) {
+        gsg_parallel(self->context, w->tiles, 1, read_all_tiles, &t);
+        gsg_parallel(self->context, (out + w->vectors - 1) / w->vectors, 1, do_runs, &t);
+    } else {
+        gsg_parallel(self->context, in * out, 1, read_weights, &t);
+        gsg_parallel(self->context, (w->tiles + w->block - 1) / w->block, 1, do_blocks, &t);
+    }
+    return GENSEG_OK;
+}
+
+// ---- backward weights: `in` are rows, `out` columns
+
+// The wide side is seen through windows, the narrow one in tiles.
+static int64_t window_of(const winograd *w, const side *s)
+{
+    return s == (w->weights.transposed ? &w->out : &w->in) ? WINDOW : w->size;
+}
+
+static void read_both(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const turn *t = arg;
+    const winograd *w = t->w;
+    const int64_t I = w->in.channels, O = w->out.channels;
+    read_tiles(t, &w->in, window_of(w, &w->in), 0, I / w->lanes, t->first + begin, end - begin,
+               scratch_of(t, w->at_in, 0, 0) + begin * I);
+    read_tiles(t, &w->out, window_of(w, &w->out), 0, O / w->lanes, t->first + begin, end - begin,
+               scratch_of(t, w->at_out, 0, 0) + begin * O);
+}
+
+// Sums of tiles for a block of rows and some blocks of columns at one position.
+static void correlate(const turn *t, int64_t position, int64_t row, int64_t column, int64_t count, float *sums,
+                      int64_t stride)
+{
+    const winograd *w = t->w;
+    const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes;
+    const float *in = scratch_of(t, w->at_in, 0, 0) + position * apart(w->block * I) + row * L;
+    const float *out = scratch_of(t, w->at_out, 0, 0) + position * apart(w->block * O) + column * L;
+    w->simd->correlate((int32_t)count, in, I, out, O, sums, stride, t->count, t->first > 0);
+}
+
+static void write_block(const turn *t, int64_t row, int64_t column, const float *sums, int64_t stride,
+                        int64_t row_stride)
+{
+    const winograd *w = t->w;
+    const gsg_winograd_taps taps =
+        taps_of(w, w->in.phases > 1 ? row / w->in.groups : column / w->out.groups);
+    w->simd->write_weights(&taps, sums, stride, row_stride,
+                           t->args[2] + block_at(w, row % w->in.groups, column % w->out.groups), (int)w->taps);
+}
+
+static void add_positions(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const turn *t = arg;
+    const winograd *w = t->w;
+    const int64_t O = w->out.channels, L = w->lanes, rows = w->in.channels / L;
+    for (int64_t i = begin; i < end; i++)
+        for (int64_t o = 0; o < O / L; o += run_at(w, o))
+            correlate(t, i / rows, i % rows, o, run_at(w, o),
+                      scratch_of(t, w->at_weights, 0, 0) + i / rows * apart(rows * L * O) + i % rows * L * O + o * L, O);
+}
+
+static void write_all(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const turn *t = arg;
+    const winograd *w = t->w;
+    const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes, columns = O / L;
+    for (int64_t i = begin; i < end; i++)
+        write_block(t, i / columns, i % columns,
+                    scratch_of(t, w->at_weights, 0, 0) + i / columns * L * O + i % columns * L, apart(I * O), O);
+}
+
+static void do_weights(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    const turn *t = arg;
+    const winograd *w = t->w;
+    const int64_t L = w->lanes, rows = w->in.channels / L, all = w->out.channels / L;
+    float *sums = scratch_of(t, w->at_weights, w->thread_weights, thread);
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t row = i % rows, first = i / rows * w->vectors;
+        const int64_t count = all - first < w->vectors ? all - first : w->vectors, width = count * L;
+        for (int64_t p = 0; p < POSITIONS; p++)
+            correlate(t, p, row, first, count, sums + p * apart(L * width), width);
+        for (int64_t o = 0; o < count; o++)
+            write_block(t, row, first + o, sums + o * L, apart(L * width), width);
+    }
+}
+
+static genseg_status run_weights(const gsg_kernel *self, const gsg_run *run, float *const *args, void *scratch,
+                                 gsg_error *err)
+{
+    const winograd *w = (const winograd *)self;
+    turn t = {.w = w, .args = args, .scratch = scratch};
+    const int64_t rows = w->in.channels / w->lanes, columns = w->out.channels / w->lanes;
+    for (; t.first < w->tiles; t.first += w->block) {
+        const int64_t left = w->tiles - t.first;
+        t.count = left < w->block ? left : w->block;
+        gsg_parallel(self->context, t.count, 1, read_both, &t);
+        if (w->by_weights)
+            gsg_parallel(self->context, rows * ((columns + w->vectors - 1) / w->vectors), 1, do_weights, &t);
+        else
+            gsg_parallel(self->context, POSITIONS * rows, 1, add_positions, &t);
+    }
+    if (!w->by_weights)
+        gsg_parallel(self->context, rows * columns, 1, write_all, &t);
+    if (w->bias && args[3]) {
+        const side *dst = &w->out;
+        gsg_conv_bias_gradient(self->context, &dst->desc, args[1], args[3]);
+    }
+    return GENSEG_OK;
+}
+
+// ---- plans
+
+static int64_t round_up(int64_t value, int64_t step)
+{
+    return (value + step - 1) / step * step;
+}
+
+static side side_of(const winograd *w, const gsg_desc *desc, int64_t step, int64_t offset, int32_t arg)
+{
+    side s = {.desc = *desc, .phases = step * step, .step = step, .offset = offset, .arg = arg};
+    s.groups = gsg_desc_padded(desc) / w->lanes;
+    s.channels = s.phases * s.groups * w->lanes;
+    return s;
+}
+
+static void lay_out(winograd *w, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src, const gsg_desc *dst)
+{
+    const gsg_desc *wide = conv->transposed ? dst : src, *narrow = conv->transposed ? src : dst;
+    const bool gathers = (direction == GSG_FORWARD) == !conv->transposed;
+    const bool weights = direction == GSG_BACKWARD_WEIGHTS;
+    const int64_t padding = conv->padding[0];
+    w->step = conv->stride[0];
+    w->taps = conv->kernel[0] / w->step;
+    w->size = WINDOW + 1 - w->taps;
+    w->flip = !gathers;
+    // What is spread begins where the last phase does, and ends where the first one does.
+    const int64_t begin = gathers || weights ? 0 : padding / w->step;
+    int64_t extent[2];
+    for (int i = 0; i < 2; i++)
+        extent[i] = gathers || weights ? narrow->shape.dims[i + 2]
+                                       : (wide->shape.dims[i + 2] - 1 + padding) / w->step + 1 - begin;
+    w->down = (extent[0] + w->size - 1) / w->size;
+    w->across = (extent[1] + w->size - 1) / w->size;
+    w->tiles = w->down * w->across * src->shape.dims[0];
+    const int32_t from = 0, to = direction == GSG_FORWARD ? 4 : direction == GSG_BACKWARD_DATA ? 2 : 1;
+    const side a = side_of(w, wide, w->step, w->step * begin - padding, 0);
+    const side b = side_of(w, narrow, 1, gathers || weights ? 0 : begin + 1 - w->taps, 0);
+    const bool wide_first = weights ? !conv->transposed : gathers;
+    w->in = wide_first ? a : b;
+    w->out = wide_first ? b : a;
+    w->in.arg = from;
+    w->out.arg = to;
+}
+
+static size_t reserve(size_t *total, int64_t floats, int64_t times, size_t *each)
+{
+    const size_t at = *total;
+    *each = (size_t)round_up(floats * (int64_t)sizeof(float), 64);
+    *total += *each * (size_t)times;
+    return at;
+}
+
+static size_t plan_sums(winograd *w, int64_t threads)
+{
+    const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes, bytes = POSITIONS * (int64_t)sizeof(float);
+    const int64_t padded = round_up(w->tiles, ROWS);
+    size_t total = 0;
+    w->by_weights = bytes * I * O > CORE_BYTES && bytes * padded * I <= WHOLE_BYTES && O / L >= threads;
+    if (w->by_weights) {
+        w->vectors = O / L / threads < w->simd->most ? O / L / threads : w->simd->most;
+        w->block = padded;
+        w->at_in = reserve(&total, POSITIONS * apart(padded * I), 1, &w->thread_in);
+        w->at_weights = reserve(&total, POSITIONS * apart(I * w->vectors * L), threads, &w->thread_weights);
+        w->at_out = reserve(&total, POSITIONS * apart(padded * w->vectors * L), threads, &w->thread_out);
+        return total;
+    }
+    const int64_t fit = CORE_BYTES / (bytes * (I + O)) / ROWS * ROWS;
+    const int64_t share = round_up((w->tiles + threads - 1) / threads, ROWS);
+    w->block = fit < ROWS ? ROWS : fit < share ? fit : share;
+    w->at_weights = reserve(&total, POSITIONS * apart(I * w->simd->most * L), (O / L + w->simd->most - 1) / w->simd->most,
+                            &w->thread_weights);
+    w->at_in = reserve(&total, POSITIONS * apart(w->block * I), threads, &w->thread_in);
+    w->at_out = reserve(&total, POSITIONS * apart(w->block * O), threads, &w->thread_out);
+    return total;
+}
+
+static size_t plan_weights(winograd *w, int64_t threads)
+{
+    const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes, bytes = POSITIONS * (int64_t)sizeof(float);
+    size_t total = 0;
+    w->by_weights = bytes * w->tiles * (I + O) <= WHOLE_BYTES || bytes * I * O > SUMS_BYTES;
+    const int64_t fit = SHARED_BYTES / (bytes * (I + O)) / ROWS * ROWS, least = fit < 2 * ROWS ? 2 * ROWS : fit;
+    w->block = w->by_weights || w->tiles < least ? w->tiles : least;
+    w->vectors = w->simd->most;
+    w->at_in = reserve(&total, POSITIONS * apart(w->block * I), 1, &w->thread_in);
+    w->at_out = reserve(&total, POSITIONS * apart(w->block * O), 1, &w->thread_out);
+    if (w->by_weights)
+        w->at_weights = reserve(&total, POSITIONS * apart(L * w->vectors * L), threads, &w->thread_weights);
+    else
+        w->at_weights = reserve(&total, POSITIONS * apart(I * O), 1, &w->thread_weights);
+    return total;
+}
+
+static size_t plan(winograd *w, const gsg_engine *engine, gsg_direction direction, const gsg_conv *conv,
+                   const gsg_desc *src, const gsg_weights *weights, const gsg_desc *dst)
+{
+    const int64_t threads = gsg_parallel_threads(gsg_engine_context(engine));
+    w->simd = gsg_winograd_lanes_of(gsg_engine_block(engine));
+    w->lanes = gsg_engine_block(engine);
+    w->weights = *weights;
+    lay_out(w, direction, conv, src, dst);
+    return direction == GSG_BACKWARD_WEIGHTS ? plan_weights(w, threads) : plan_sums(w, threads);
+}
+
+int32_t gsg_winograd_takes(const gsg_engine *engine, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src,
+                           const gsg_weights *weights, const gsg_desc *dst)
+{
+    const int32_t block = gsg_engine_block(engine);
+    const int64_t k = conv->kernel[0], s = conv->stride[0];
+    winograd w = {0};
+    if (conv->spatial != 2 || k != conv->kernel[1] || s != conv->stride[1] || conv->padding[0] != conv->padding[1])
+        return 0;
+    if ((s != 1 && s != 2) || k % s || k / s < 2 || k / s > 4 || conv->padding[0] >= k)
+        return 0;
+    if (src->block != block || dst->block != block || weights->block != block ||
+        (weights->form != GSG_FORM_OI && weights->form != GSG_FORM_IO) || !gsg_winograd_lanes_of(block))
+        return 0;
+    return (int64_t)plan(&w, engine, direction, conv, src, weights, dst) <= MOST_BYTES;
+}
+
+genseg_status gsg_winograd_new(gsg_engine *engine, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src,
+                               const gsg_weights *weights, const gsg_desc *dst, const gsg_epilogue *epilogue,
+                               int32_t bias, gsg_kernel **kernel, gsg_error *err)
+{
+    winograd *w = gsg_kernel_make(engine, sizeof *w, "convolution winograd",
+                                  direction == GSG_BACKWARD_WEIGHTS ? run_weights : run_sums, err);
+    if (!w)
+        return GENSEG_ERROR_NOMEM;
+    w->base.scratch = plan(w, engine, direction, conv, src, weights, dst);
+    w->bias = bias;
+    if (epilogue)
+        w->epilogue = *epilogue;
+    *kernel = &w->base;
+    return GENSEG_OK;
+}

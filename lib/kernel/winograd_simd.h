@@ -1,0 +1,55 @@
+// Inner loops of winograd.c, for one width of vectors.
+#ifndef GSG_KERNEL_WINOGRAD_SIMD_H
+#define GSG_KERNEL_WINOGRAD_SIMD_H
+
+#include <stdint.h>
+
+#define GSG_WINOGRAD_POSITIONS 36 // of a transformed window of 6 x 6
+#define GSG_WINOGRAD_ROWS 24      // whole groups of tiles for every panel
+
+// A window or tile in an activation: floats from one row and column to the next, and which of them are inside.
+typedef struct gsg_winograd_patch {
+    int64_t row, column;
+    int32_t rows[2], columns[2]; // first, and behind the last
+} gsg_winograd_patch;
+
+// Where the taps of one phase are among those of a kernel.
+typedef struct gsg_winograd_taps {
+    int32_t first, row, column; // numbers of taps
+    int32_t flip;
+    int32_t transposed; // rows are the stored block's columns
+} gsg_winograd_taps;
+
+// y = leaky(scale * sum + shift) where active.
+typedef struct gsg_winograd_finish {
+    int32_t active;
+    float slope;
+    const float *scale, *shift; // of the tile's channels
+} gsg_winograd_finish;
+
+typedef struct gsg_winograd_lanes {
+    int32_t lanes;
+    int32_t most; // vectors side by side in a product
+    // Each position of a transform is `stride` floats behind the one before.
+    void (*read_window)(const gsg_winograd_patch *patch, const float *data, float *out, int64_t stride);
+    void (*read_tile)(const gsg_winograd_patch *patch, const float *data, float *out, int64_t stride, int size);
+    void (*write_tile)(const gsg_winograd_patch *patch, const float *products, int64_t stride, float *data,
+                       const gsg_winograd_finish *finish, int size);
+    // A block of lanes x lanes weights, and its gradient.
+    void (*read_weights)(const gsg_winograd_taps *taps, const float *block, float *out, int64_t stride,
+                         int64_t row_stride, int size);
+    void (*write_weights)(const gsg_winograd_taps *taps, const float *sums, int64_t stride, int64_t row_stride,
+                          float *block, int size);
+    // out (tiles x count vectors) = a (tiles x depth) b (depth x count vectors, dense). Rows up to the next
+    // multiple of GSG_WINOGRAD_ROWS may be read and written.
+    void (*multiply)(int32_t count, const float *a, int64_t a_stride, const float *b, float *out, int64_t out_stride,
+                     int64_t tiles, int64_t depth);
+    // out (lanes x count vectors) = or += transposed a (tiles x lanes) b (tiles x count vectors)
+    void (*correlate)(int32_t count, const float *a, int64_t a_stride, const float *b, int64_t b_stride, float *out,
+                      int64_t out_stride, int64_t tiles, int32_t add);
+} gsg_winograd_lanes;
+
+// For a block of channels; NULL where the machine has no such vectors.
+const gsg_winograd_lanes *gsg_winograd_lanes_of(int32_t block);
+
+#endif
