@@ -8,8 +8,6 @@
 #include "kernel/conv_parts.h"
 #include "kernel/winograd.h"
 
-#define WINOGRAD_SCRATCH ((size_t)96 << 20) // bytes; beyond, memory costs more than time is won
-
 genseg_status gsg_conv_shape(const gsg_conv *conv, gsg_shape src, gsg_shape weights, gsg_shape *dst, gsg_error *err)
 {
     char a[GSG_SHAPE_TEXT_SIZE], b[GSG_SHAPE_TEXT_SIZE];
@@ -110,44 +108,6 @@ static void fill_problem(gsg_onednn_problem *q, const gsg_conv *conv, const gsg_
     }
 }
 
-// ---- algorithms
-
-static bool is_winograd_shape(const gsg_onednn_problem *q, int32_t block)
-{
-    bool three = q->spatial == 2 && !q->transposed && block == 16 && !q->src_plain && !q->dst_plain;
-    for (int32_t i = 0; i < q->spatial; i++)
-        three = three && q->kernel[i] == 3 && q->stride[i] == 1;
-    return three;
-}
-
-// Fixed by the shape: many channels, and enough tiles to spread the transforms over.
-static bool prefers_winograd(const gsg_onednn_problem *q)
-{
-    const int64_t channels = q->src_channels < q->dst_channels ? q->src_channels : q->dst_channels;
-    return channels >= 32 && q->dst[0] * q->dst[1] >= 24 * 24;
-}
-
-static genseg_status make_primitive(gsg_engine *engine, gsg_onednn_problem *q, gsg_conv_algorithm algorithm,
-                                    gsg_onednn_conv **made, gsg_error *err)
-{
-    const bool wanted = algorithm == GSG_CONV_WINOGRAD || (algorithm == GSG_CONV_AUTO && prefers_winograd(q));
-    if (wanted && is_winograd_shape(q, gsg_engine_block(engine))) {
-        gsg_onednn_conv *winograd = NULL;
-        q->winograd = 1;
-        genseg_status status = gsg_onednn_conv_new(engine, q, &winograd, err);
-        if (status == GENSEG_OK &&
-            (algorithm == GSG_CONV_WINOGRAD || gsg_onednn_conv_scratch(winograd) <= WINOGRAD_SCRATCH)) {
-            *made = winograd;
-            return GENSEG_OK;
-        }
-        gsg_onednn_conv_free(winograd);
-        q->winograd = 0;
-        if (status == GENSEG_ERROR_NOMEM)
-            return status;
-    }
-    return gsg_onednn_conv_new(engine, q, made, err);
-}
-
 // oneDNN's kernels in blocks (AVX-512; 2.6, 3.7, and 3.12 within PyTorch) get backward weights in 3-D wrong, and write
 // beyond them, where a kernel of depth 8 is never whole inside the source: at depths of 6 and 8 with stride 2 and
 // padding 3. Kernels of 4 and 6 were tried at depths of 2 to 20 and are right.
@@ -162,7 +122,7 @@ static bool depth_breaks_blocks(const gsg_engine *engine, const gsg_conv *conv, 
 
 // Tries the layouts in turn until oneDNN has a kernel made for one of them; else takes the least bad.
 static genseg_status choose(gsg_engine *engine, const gsg_conv *conv, gsg_onednn_problem *q, gsg_conv_kernel *k,
-                            gsg_conv_algorithm algorithm, gsg_error *err)
+                            gsg_error *err)
 {
     choice list[CHOICES];
     genseg_status status = GENSEG_ERROR_INTERNAL;
@@ -175,7 +135,7 @@ static genseg_status choose(gsg_engine *engine, const gsg_conv *conv, gsg_onednn
         gsg_onednn_conv *made = NULL;
         arrange(engine, k, q->direction, list[i]);
         fill_problem(q, conv, k);
-        genseg_status result = make_primitive(engine, q, algorithm, &made, err);
+        genseg_status result = gsg_onednn_conv_new(engine, q, &made, err);
         if (result == GENSEG_ERROR_NOMEM)
             return result;
         if (result == GENSEG_OK && (best < 0 || gsg_onednn_conv_rank(made) < rank)) {
@@ -272,7 +232,8 @@ static genseg_status make(gsg_engine *engine, gsg_direction direction, const gsg
         return status;
     if ((algorithm == GSG_CONV_AUTO || algorithm == GSG_CONV_POINTWISE) && gsg_head_takes(conv, src, weights, dst))
         return make_head(engine, direction, src, dst, epilogue, kernel, err);
-    if (algorithm == GSG_CONV_OWN && gsg_winograd_takes(engine, direction, conv, src, weights, dst)) {
+    if ((algorithm == GSG_CONV_WINOGRAD || (algorithm == GSG_CONV_AUTO && gsg_winograd_wins(conv, src, dst))) &&
+        gsg_winograd_takes(engine, direction, conv, src, weights, dst)) {
         status = gsg_winograd_new(engine, direction, conv, src, weights, dst, epilogue, bias, kernel, err);
         if (status == GENSEG_OK)
             describe(*kernel, conv, src, weights, dst);
@@ -291,7 +252,7 @@ static genseg_status make(gsg_engine *engine, gsg_direction direction, const gsg
     gsg_onednn_problem q = {.what = what, .direction = direction, .transposed = conv->transposed};
     if (epilogue)
         share_epilogue(&q, k, epilogue);
-    status = choose(engine, conv, &q, k, algorithm, err);
+    status = choose(engine, conv, &q, k, err);
     if (status != GENSEG_OK) {
         gsg_kernel_free(&k->base);
         return status;

@@ -46,8 +46,7 @@ typedef struct gsg_epilogue {
 typedef enum gsg_conv_algorithm {
     GSG_CONV_AUTO = 0,
     GSG_CONV_DIRECT,   // oneDNN's direct kernels
-    GSG_CONV_WINOGRAD, // F(4x4,3x3), where available
-    GSG_CONV_OWN,
+    GSG_CONV_WINOGRAD, // own, for square kernels of 3, 4, 6 and 8 in 2-D (winograd.h)
     GSG_CONV_POINTWISE // own 1x1 kernel for few outputs (the last layer)
 } gsg_conv_algorithm;
 

@@ -1,7 +1,6 @@
 // Convolution primitives of oneDNN 2.6 and 3.x behind one interface. What differs:
 // memory descriptions are structs in 2.x and handles in 3.x; 2.x describes an
-// operation first and then asks for an implementation, 3.x does both in one call;
-// 3.x has no Winograd on x86.
+// operation first and then asks for an implementation, 3.x does both in one call.
 #include "kernel/onednn.h"
 
 #include <string.h>
@@ -46,7 +45,7 @@ typedef struct plan {
     dnnl_engine_t engine;
     int32_t block;
     dnnl_memory_desc_t src;
-    dnnl_memory_desc_t weights; // in any order, or stored for Winograd
+    dnnl_memory_desc_t weights; // in any order
     dnnl_memory_desc_t stored;
     dnnl_memory_desc_t bias;
     dnnl_memory_desc_t dst;
@@ -124,9 +123,7 @@ static dnnl_status_t append_relu(dnnl_post_ops_t ops, float slope)
 
 static dnnl_alg_kind_t algorithm(const gsg_onednn_problem *problem)
 {
-    if (problem->transposed)
-        return dnnl_deconvolution_direct;
-    return problem->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
+    return problem->transposed ? dnnl_deconvolution_direct : dnnl_convolution_direct;
 }
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -252,8 +249,6 @@ static dnnl_status_t describe_weights(plan *p)
     }
     if (result != dnnl_success)
         return result;
-    if (q->winograd) // its own orders are opaque; it takes this one and transforms inside
-        return md_tag(&p->weights, ndim, dims, form_tag(p));
     return md_tag(&p->weights, ndim, dims, dnnl_format_tag_any);
 }
 

@@ -38,7 +38,6 @@ typedef struct gsg_onednn_problem {
     gsg_form form;
     int32_t spatial; // 2 or 3
     int32_t transposed;
-    int32_t winograd;
     int32_t bias; // forward only
     int32_t activation;
     float slope;

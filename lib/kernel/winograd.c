@@ -479,11 +479,26 @@ int32_t gsg_winograd_takes(const gsg_engine *engine, gsg_direction direction, co
     return (int64_t)plan(&w, engine, direction, conv, src, weights, dst) <= MOST_BYTES;
 }
 
+// In multiplications a pair of channels of one phase, all directions alike. Transforms of tiles are shared by what they
+// are multiplied with; those of weights cost about as much as 500. Fitted to measured times (docs/internals/kernel.md).
+int32_t gsg_winograd_wins(const gsg_conv *conv, const gsg_desc *src, const gsg_desc *dst)
+{
+    const gsg_desc *wide = conv->transposed ? dst : src, *narrow = conv->transposed ? src : dst;
+    const int64_t step = conv->stride[0], taps = conv->kernel[0] / step, size = WINDOW + 1 - taps;
+    if (taps < 2 || taps > 4)
+        return 0;
+    const int64_t height = narrow->shape.dims[2], width = narrow->shape.dims[3];
+    const int64_t tiles = narrow->shape.dims[0] * ((height + size - 1) / size) * ((width + size - 1) / size);
+    const double a = (double)(step * step * gsg_desc_padded(wide)), b = (double)gsg_desc_padded(narrow);
+    const double direct = (double)(narrow->shape.dims[0] * height * width * taps * taps);
+    return direct > 36.0 * (double)round_up(tiles, 6) + 240.0 * (double)tiles * (1 / a + 1 / b) + 500.0;
+}
+
 genseg_status gsg_winograd_new(gsg_engine *engine, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src,
                                const gsg_weights *weights, const gsg_desc *dst, const gsg_epilogue *epilogue,
                                int32_t bias, gsg_kernel **kernel, gsg_error *err)
 {
-    winograd *w = gsg_kernel_make(engine, sizeof *w, "convolution winograd",
+    winograd *w = gsg_kernel_make(engine, sizeof *w, "winograd",
                                   direction == GSG_BACKWARD_WEIGHTS ? run_weights : run_sums, err);
     if (!w)
         return GENSEG_ERROR_NOMEM;

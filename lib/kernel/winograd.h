@@ -8,7 +8,7 @@
 int32_t gsg_winograd_takes(const gsg_engine *engine, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src,
                            const gsg_weights *weights, const gsg_desc *dst);
 // Is it also faster than direct kernels there? Fixed by the shapes.
-int32_t gsg_winograd_wins(gsg_direction direction, const gsg_conv *conv, const gsg_desc *src, const gsg_desc *dst);
+int32_t gsg_winograd_wins(const gsg_conv *conv, const gsg_desc *src, const gsg_desc *dst);
 // Arguments as in conv.h.
 genseg_status gsg_winograd_new(gsg_engine *engine, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src,
                                const gsg_weights *weights, const gsg_desc *dst, const gsg_epilogue *epilogue,

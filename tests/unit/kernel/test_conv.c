@@ -338,11 +338,11 @@ START_TEST(test_winograd)
     const layouts all[] = {{0, 0, 0}, {0, 0, 2}};
     double *dst = by_loops(&s, 0), *diff_src = by_loops(&s, 1), *diff_weights = by_loops(&s, 2);
     for (int i = 0; i < 2; i++) {
-        float *y = forward(&s, all[i], NULL, NULL, GSG_CONV_OWN);
+        float *y = forward(&s, all[i], NULL, NULL, GSG_CONV_WINOGRAD);
         check_winograd(y, dst, s.dst_count, "forward");
-        float *dx = backward_data(&s, all[i], GSG_CONV_OWN);
+        float *dx = backward_data(&s, all[i], GSG_CONV_WINOGRAD);
         check_winograd(dx, diff_src, s.src_count, "backward data");
-        float *dw = backward_weights(&s, all[i], GSG_CONV_OWN, NULL);
+        float *dw = backward_weights(&s, all[i], GSG_CONV_WINOGRAD, NULL);
         check_winograd(dw, diff_weights, s.weights_count, "backward weights");
         free(y);
         free(dx);
