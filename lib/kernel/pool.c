@@ -1,6 +1,8 @@
 // Max pooling, any window: the forward pass and, finding the maximum again (the first
-// of equals, in the order D, H, W), the gradient. Padding never wins.
+// of equals, in the order D, H, W), the gradient. Padding never wins. Windows of two along
+// each axis, side by side, have loops of their own.
 #include <math.h>
+#include <stdbool.h>
 
 #include "core/parallel.h"
 #include "kernel/window.h"
@@ -12,6 +14,8 @@ typedef struct pool_kernel {
     int64_t in[3], out[3]; // D, H, W
     int64_t kernel[3], stride[3], padding[3];
     int64_t parts[2]; // independent ranges of outputs in D and H, for the gradient
+    int32_t halves;   // values of a window of two along each axis, 4 or 8; 0: of other kinds
+    int32_t whole;    // they leave nothing out
     int64_t in_count, out_count;
 } pool_kernel;
 
@@ -55,6 +59,11 @@ static window find_window(const pool_kernel *k, int64_t d, int64_t h, int64_t w)
     return v;
 }
 
+GSG_INLINE float larger(float best, float x) // a NaN wins and stays
+{
+    return (x > best) | (x != x) ? x : best; // without a branch, or the loops don't become vectors
+}
+
 GSG_INLINE void maximum_block(const float *src, const int64_t *in, const window *v, float *best, int64_t block)
 {
     for (int64_t l = 0; l < block; l++)
@@ -63,9 +72,33 @@ GSG_INLINE void maximum_block(const float *src, const int64_t *in, const window 
         for (int64_t h = v->first[1]; h < v->last[1]; h++)
             for (int64_t w = v->first[2]; w < v->last[2]; w++) {
                 const float *x = src + ((d * in[1] + h) * in[2] + w) * block;
-                for (int64_t l = 0; l < block; l++) // a NaN wins and stays
-                    best[l] = best[l] >= x[l] || best[l] != best[l] ? best[l] : x[l];
+                for (int64_t l = 0; l < block; l++)
+                    best[l] = larger(best[l], x[l]);
             }
+}
+
+// Where the rows of a window of halves begin: two values side by side in each.
+#define MOST_HALVES 8
+GSG_INLINE void find_rows(const pool_kernel *k, const float *src, int64_t d, int64_t h, int64_t block, int64_t count,
+                          const float *rows[MOST_HALVES / 2])
+{
+    for (int64_t r = 0; r < count / 2; r++)
+        rows[r] = src + (((2 * d + r / 2) * k->in[1] + 2 * h + r % 2) * k->in[2]) * block;
+}
+
+GSG_INLINE void halve_row_block(const pool_kernel *k, const float *src, float *dst, int64_t d, int64_t h, int64_t block,
+                                int64_t count)
+{
+    const float *rows[MOST_HALVES / 2];
+    find_rows(k, src, d, h, block, count, rows);
+    for (int64_t w = 0; w < k->out[2]; w++)
+        for (int64_t l = 0; l < block; l++) {
+            const int64_t at = 2 * w * block + l;
+            float best = rows[0][at];
+            for (int64_t i = 1; i < count; i++)
+                best = larger(best, rows[i / 2][at + i % 2 * block]);
+            dst[w * block + l] = best;
+        }
 }
 
 GSG_INLINE void forward_row_block(const pool_kernel *k, const float *src, float *dst, int64_t d, int64_t h,
@@ -80,7 +113,13 @@ GSG_INLINE void forward_row_block(const pool_kernel *k, const float *src, float 
 GSG_SIMD
 static void forward_row(const pool_kernel *k, const float *src, float *dst, int64_t d, int64_t h)
 {
-    if (k->block == 16)
+    if (k->block == 16 && k->halves == 4)
+        halve_row_block(k, src, dst, d, h, 16, 4);
+    else if (k->block == 16 && k->halves == 8)
+        halve_row_block(k, src, dst, d, h, 16, 8);
+    else if (k->block == 8 && k->halves)
+        halve_row_block(k, src, dst, d, h, 8, k->halves);
+    else if (k->block == 16)
         forward_row_block(k, src, dst, d, h, 16);
     else if (k->block == 8)
         forward_row_block(k, src, dst, d, h, 8);
@@ -130,6 +169,28 @@ GSG_INLINE void backward_window_block(const pool_kernel *k, const float *src, co
             }
 }
 
+// A window's values are the first that equals the maximum, or get nothing.
+GSG_INLINE void give_row_block(const pool_kernel *k, const float *src, const float *diff, float *out, int64_t d, int64_t h,
+                               int64_t block, int64_t count)
+{
+    const float *rows[MOST_HALVES / 2];
+    find_rows(k, src, d, h, block, count, rows);
+    for (int64_t w = 0; w < k->out[2]; w++) {
+        GSG_IVDEP
+        for (int64_t l = 0; l < block; l++) {
+            const int64_t at = 2 * w * block + l;
+            float best = rows[0][at], left = diff[w * block + l];
+            for (int64_t i = 1; i < count; i++)
+                best = larger(best, rows[i / 2][at + i % 2 * block]);
+            for (int64_t i = 0; i < count; i++) {
+                const bool gives = rows[i / 2][at + i % 2 * block] == best;
+                out[rows[i / 2] - src + at + i % 2 * block] = gives ? left : 0.0f;
+                left = gives ? 0.0f : left;
+            }
+        }
+    }
+}
+
 // Source positions first <= i < last of an axis that the windows of outputs begin <= o < end have for
 // themselves, gaps between windows included: those of all parts make up the whole axis.
 static void own_range(const pool_kernel *k, int axis, int64_t begin, int64_t end, int64_t *first, int64_t *last)
@@ -140,34 +201,44 @@ static void own_range(const pool_kernel *k, int axis, int64_t begin, int64_t end
 
 // Outputs begin <= (d, h) < end of one plane.
 GSG_INLINE void backward_part_block(const pool_kernel *k, const float *src, const float *diff, float *out,
-                                    const int64_t begin[2], const int64_t end[2], int64_t block)
+                                    const int64_t begin[2], const int64_t end[2], int64_t block, int64_t halves)
 {
     int64_t first[2], last[2];
     for (int i = 0; i < 2; i++)
         own_range(k, i, begin[i], end[i], &first[i], &last[i]);
-    for (int64_t d = first[0]; d < last[0]; d++) {
+    for (int64_t d = first[0]; d < last[0] && !k->whole; d++) {
         float *rows = out + (d * k->in[1] + first[1]) * k->in[2] * block;
         for (int64_t i = 0; i < (last[1] - first[1]) * k->in[2] * block; i++)
             rows[i] = 0.0f;
     }
     for (int64_t d = begin[0]; d < end[0]; d++)
-        for (int64_t h = begin[1]; h < end[1]; h++)
+        for (int64_t h = begin[1]; h < end[1]; h++) {
+            const float *from = diff + (d * k->out[1] + h) * k->out[2] * block;
+            if (halves) {
+                give_row_block(k, src, from, out, d, h, block, halves);
+                continue;
+            }
             for (int64_t w = 0; w < k->out[2]; w++) {
                 window v = find_window(k, d, h, w);
-                backward_window_block(k, src, diff + ((d * k->out[1] + h) * k->out[2] + w) * block, out, &v, block);
+                backward_window_block(k, src, from + w * block, out, &v, block);
             }
+        }
 }
 
 GSG_SIMD
 static void backward_part(const pool_kernel *k, const float *src, const float *diff, float *out, const int64_t begin[2],
                           const int64_t end[2])
 {
-    if (k->block == 16)
-        backward_part_block(k, src, diff, out, begin, end, 16);
+    if (k->block == 16 && k->halves == 4)
+        backward_part_block(k, src, diff, out, begin, end, 16, 4);
+    else if (k->block == 16 && k->halves == 8)
+        backward_part_block(k, src, diff, out, begin, end, 16, 8);
+    else if (k->block == 16)
+        backward_part_block(k, src, diff, out, begin, end, 16, 0);
     else if (k->block == 8)
-        backward_part_block(k, src, diff, out, begin, end, 8);
+        backward_part_block(k, src, diff, out, begin, end, 8, k->halves);
     else
-        backward_part_block(k, src, diff, out, begin, end, 1);
+        backward_part_block(k, src, diff, out, begin, end, 1, k->halves);
 }
 
 static void backward_parts(int64_t begin, int64_t end, int32_t thread, void *arg)
@@ -230,6 +301,13 @@ static genseg_status make(gsg_engine *engine, const gsg_pool *pool, const gsg_de
     // may overlap: a row of outputs is one thread's.
     for (int32_t i = 0; i < 2; i++)
         k->parts[i] = k->stride[i] >= k->kernel[i] ? k->out[i] : 1;
+    k->halves = pool->spatial == 2 ? 4 : 8;
+    for (int32_t i = 0; i < pool->spatial; i++)
+        if (pool->kernel[i] != 2 || pool->stride[i] != 2 || pool->padding[i] != 0)
+            k->halves = 0;
+    k->whole = k->halves != 0;
+    for (int32_t i = 3 - pool->spatial; i < 3; i++)
+        k->whole = k->whole && k->in[i] == 2 * k->out[i];
     k->in_count = gsg_shape_spatial(src->shape);
     k->out_count = gsg_shape_spatial(dst->shape);
     k->base.bytes =
