@@ -355,6 +355,37 @@ START_TEST(test_winograd)
 }
 END_TEST
 
+// One thread and five give the same bits, whatever each of them does then.
+START_TEST(test_winograd_threads)
+{
+    const golden_conv *g = &cut[_i];
+    setting s = setting_of(g);
+    genseg_context *mine = context;
+    gsg_engine *my_engine = engine;
+    float *first[3] = {0};
+    for (int turn = 0; turn < 2; turn++) {
+        context = context_of(turn ? 5 : 1);
+        engine = engine_of(context);
+        float *all[] = {forward(&s, usual, NULL, NULL, GSG_CONV_WINOGRAD), backward_data(&s, usual, GSG_CONV_WINOGRAD),
+                        backward_weights(&s, usual, GSG_CONV_WINOGRAD, NULL)};
+        const int64_t counts[] = {s.dst_count, s.src_count, s.weights_count};
+        for (int i = 0; i < 3; i++) {
+            if (turn)
+                ck_assert_mem_eq(first[i], all[i], (size_t)counts[i] * sizeof(float));
+            free(first[i]);
+            first[i] = turn ? NULL : all[i];
+            if (turn)
+                free(all[i]);
+        }
+        gsg_engine_free(engine);
+        gsg_context_release(context);
+    }
+    context = mine;
+    engine = my_engine;
+    setting_free(&s);
+}
+END_TEST
+
 // Scale, shift and activation in all combinations, dense and as a view.
 START_TEST(test_epilogue)
 {
@@ -579,6 +610,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, open_engine, close_engine);
     tcase_add_loop_test(tcase, test_golden, 0, GOLDENS * 4);
     tcase_add_loop_test(tcase, test_winograd, 0, (int)(sizeof cut / sizeof *cut));
+    tcase_add_loop_test(tcase, test_winograd_threads, 0, (int)(sizeof cut / sizeof *cut));
     tcase_add_loop_test(tcase, test_layouts, 0, GOLDENS);
     tcase_add_loop_test(tcase, test_epilogue, 0, GOLDENS);
     tcase_add_loop_test(tcase, test_differences, 0, GOLDENS);
