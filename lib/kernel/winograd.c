@@ -28,6 +28,7 @@
 typedef struct side {
     gsg_desc desc;
     int64_t groups, phases, channels;
+    int64_t row; // floats from one tile's channels to the next one's
     int64_t step, offset; // row of y in a phase: y * step + the phase's row + offset
     int32_t arg;
 } side;
@@ -54,7 +55,8 @@ typedef struct turn {
     int64_t first, count; // tiles
 } turn;
 
-// Floats from one position to the next: an odd number of cache lines, lest all positions meet in one set of the cache.
+// Floats from one position, or row of many channels, to the next: an odd number of cache lines, lest all of them meet in
+// one set of the cache.
 static int64_t apart(int64_t floats)
 {
     return ((floats + 15) / 16 | 1) * 16;
@@ -101,12 +103,12 @@ static void read_tiles(const turn *t, const side *s, int64_t window, int64_t beg
                        int64_t count, float *out)
 {
     const winograd *w = t->w;
-    const int64_t stride = apart(w->block * s->channels);
+    const int64_t stride = apart(w->block * s->row);
     gsg_winograd_patch patch;
     for (int64_t i = 0; i < count; i++)
         for (int64_t b = begin; b < end; b++) {
             const float *from = place(w, s, t->args[s->arg], first + i, b / s->groups, b % s->groups, window, &patch);
-            float *to = out + i * s->channels + b * w->lanes;
+            float *to = out + i * s->row + b * w->lanes;
             if (window == WINDOW)
                 w->simd->read_window(&patch, from, to, stride);
             else
@@ -199,16 +201,17 @@ static void do_blocks(int64_t begin, int64_t end, int32_t thread, void *arg)
     const turn *t = arg;
     const winograd *w = t->w;
     const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes, T = w->block;
+    const int64_t in_row = w->in.row, out_row = w->out.row;
     float *in = scratch_of(t, w->at_in, w->thread_in, thread), *out = scratch_of(t, w->at_out, w->thread_out, thread);
     for (int64_t b = begin; b < end; b++) {
         const int64_t first = b * T, left = w->tiles - first, count = left < T ? left : T;
         read_tiles(t, &w->in, WINDOW, 0, I / L, first, count, in);
         for (int64_t p = 0; p < POSITIONS; p++)
             for (int64_t o = 0; o < O / L; o += run_at(w, o))
-                w->simd->multiply((int32_t)run_at(w, o), in + p * apart(T * I), I,
+                w->simd->multiply((int32_t)run_at(w, o), in + p * apart(T * in_row), in_row,
                                   run_weights_at(t, o) + p * apart(I * run_at(w, o) * L),
-                                  out + p * apart(T * O) + o * L, O, count, I);
-        write_tiles(t, 0, O / L, first, count, out, apart(T * O), O);
+                                  out + p * apart(T * out_row) + o * L, out_row, count, I);
+        write_tiles(t, 0, O / L, first, count, out, apart(T * out_row), out_row);
     }
 }
 
@@ -219,7 +222,7 @@ static void read_all_tiles(int64_t begin, int64_t end, int32_t thread, void *arg
     const turn *t = arg;
     const winograd *w = t->w;
     float *in = scratch_of(t, w->at_in, 0, 0);
-    read_tiles(t, &w->in, WINDOW, 0, w->in.channels / w->lanes, begin, end - begin, in + begin * w->in.channels);
+    read_tiles(t, &w->in, WINDOW, 0, w->in.channels / w->lanes, begin, end - begin, in + begin * w->in.row);
 }
 
 static void do_runs(int64_t begin, int64_t end, int32_t thread, void *arg)
@@ -236,7 +239,8 @@ static void do_runs(int64_t begin, int64_t end, int32_t thread, void *arg)
             for (int64_t o = 0; o < count; o++)
                 read_block(t, i, first + o, weights + i * L * count * L + o * L, apart(I * count * L), count * L);
         for (int64_t p = 0; p < POSITIONS; p++)
-            w->simd->multiply((int32_t)count, in + p * apart(T * I), I, weights + p * apart(I * count * L),
+            w->simd->multiply((int32_t)count, in + p * apart(T * w->in.row), w->in.row,
+                              weights + p * apart(I * count * L),
                               out + p * apart(T * count * L), count * L, w->tiles, I);
         write_tiles(t, first, first + count, 0, w->tiles, out, apart(T * count * L), count * L);
     }
@@ -272,9 +276,9 @@ static void read_both(int64_t begin, int64_t end, int32_t thread, void *arg)
     const winograd *w = t->w;
     const int64_t I = w->in.channels, O = w->out.channels;
     read_tiles(t, &w->in, window_of(w, &w->in), 0, I / w->lanes, t->first + begin, end - begin,
-               scratch_of(t, w->at_in, 0, 0) + begin * I);
+               scratch_of(t, w->at_in, 0, 0) + begin * w->in.row);
     read_tiles(t, &w->out, window_of(w, &w->out), 0, O / w->lanes, t->first + begin, end - begin,
-               scratch_of(t, w->at_out, 0, 0) + begin * O);
+               scratch_of(t, w->at_out, 0, 0) + begin * w->out.row);
 }
 
 // Sums of tiles for a block of rows and some blocks of columns at one position.
@@ -282,7 +286,7 @@ static void correlate(const turn *t, int64_t position, int64_t row, int64_t colu
                       int64_t stride)
 {
     const winograd *w = t->w;
-    const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes;
+    const int64_t I = w->in.row, O = w->out.row, L = w->lanes;
     const float *in = scratch_of(t, w->at_in, 0, 0) + position * apart(w->block * I) + row * L;
     const float *out = scratch_of(t, w->at_out, 0, 0) + position * apart(w->block * O) + column * L;
     w->simd->correlate((int32_t)count, in, I, out, O, sums, stride, t->count, t->first > 0);
@@ -371,6 +375,7 @@ static side side_of(const winograd *w, const gsg_desc *desc, int64_t step, int64
     side s = {.desc = *desc, .phases = step * step, .step = step, .offset = offset, .arg = arg};
     s.groups = gsg_desc_padded(desc) / w->lanes;
     s.channels = s.phases * s.groups * w->lanes;
+    s.row = s.channels < 256 ? s.channels : apart(s.channels);
     return s;
 }
 
@@ -416,11 +421,12 @@ static size_t plan_sums(winograd *w, int64_t threads)
     const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes, bytes = POSITIONS * (int64_t)sizeof(float);
     const int64_t padded = round_up(w->tiles, ROWS);
     size_t total = 0;
-    w->by_weights = bytes * I * O > CORE_BYTES && bytes * padded * I <= WHOLE_BYTES && O / L >= threads;
+    const int64_t most = bytes * I * O > WHOLE_BYTES ? 2 * WHOLE_BYTES : WHOLE_BYTES; // weights don't stay near either
+    w->by_weights = bytes * I * O > CORE_BYTES && bytes * padded * I <= most && O / L >= threads;
     if (w->by_weights) {
         w->vectors = O / L / threads < w->simd->most ? O / L / threads : w->simd->most;
         w->block = padded;
-        w->at_in = reserve(&total, POSITIONS * apart(padded * I), 1, &w->thread_in);
+        w->at_in = reserve(&total, POSITIONS * apart(padded * w->in.row), 1, &w->thread_in);
         w->at_weights = reserve(&total, POSITIONS * apart(I * w->vectors * L), threads, &w->thread_weights);
         w->at_out = reserve(&total, POSITIONS * apart(padded * w->vectors * L), threads, &w->thread_out);
         return total;
@@ -430,8 +436,8 @@ static size_t plan_sums(winograd *w, int64_t threads)
     w->block = fit < ROWS ? ROWS : fit < share ? fit : share;
     w->at_weights = reserve(&total, POSITIONS * apart(I * w->simd->most * L), (O / L + w->simd->most - 1) / w->simd->most,
                             &w->thread_weights);
-    w->at_in = reserve(&total, POSITIONS * apart(w->block * I), threads, &w->thread_in);
-    w->at_out = reserve(&total, POSITIONS * apart(w->block * O), threads, &w->thread_out);
+    w->at_in = reserve(&total, POSITIONS * apart(w->block * w->in.row), threads, &w->thread_in);
+    w->at_out = reserve(&total, POSITIONS * apart(w->block * w->out.row), threads, &w->thread_out);
     return total;
 }
 
@@ -443,8 +449,8 @@ static size_t plan_weights(winograd *w, int64_t threads)
     const int64_t fit = SHARED_BYTES / (bytes * (I + O)) / ROWS * ROWS, least = fit < 2 * ROWS ? 2 * ROWS : fit;
     w->block = w->by_weights || w->tiles < least ? w->tiles : least;
     w->vectors = w->simd->most;
-    w->at_in = reserve(&total, POSITIONS * apart(w->block * I), 1, &w->thread_in);
-    w->at_out = reserve(&total, POSITIONS * apart(w->block * O), 1, &w->thread_out);
+    w->at_in = reserve(&total, POSITIONS * apart(w->block * w->in.row), 1, &w->thread_in);
+    w->at_out = reserve(&total, POSITIONS * apart(w->block * w->out.row), 1, &w->thread_out);
     if (w->by_weights)
         w->at_weights = reserve(&total, POSITIONS * apart(L * w->vectors * L), threads, &w->thread_weights);
     else
