@@ -348,11 +348,11 @@ GSG_SIMD static void precondition(float *GSG_RESTRICT direction, const float *GS
                                   const float *GSG_RESTRICT first, const float *GSG_RESTRICT second, int64_t count,
                                   const preconditioner *p)
 {
-    const float rate = p->rate, share1 = p->share1, share2 = p->share2, root = p->root, eps = p->eps;
+    const float rate = p->rate, share1 = p->share1, unroot = 1 / p->root, share2 = p->share2 * unroot, eps = p->eps;
     for (int64_t i = 0; i < count; i++) {
-        const float deviation = sqrtf(second[i]), d = deviation / root + eps;
-        const float change = share2 * gradient[i] / (fmaxf(deviation, 1e-30f) * root); // of D
-        direction[i] *= rate / d * (share1 - first[i] / d * change);
+        const float deviation = sqrtf(second[i]), inverse = 1 / (deviation * unroot + eps);
+        const float change = share2 * gradient[i] / (deviation > 1e-30f ? deviation : 1e-30f); // of D
+        direction[i] *= rate * inverse * (share1 - first[i] * inverse * change);
     }
 }
 
