@@ -66,27 +66,15 @@ GSG_INLINE void NAME(result)(const vec m[6], vec *y, int count)
 
 // ---- in two dimensions
 
-// `whole`: all of it is inside, as nearly always.
-GSG_INLINE int NAME(is_whole)(const gsg_winograd_patch *p, int size)
-{
-    return p->rows[0] == 0 && p->rows[1] == size && p->columns[0] == 0 && p->columns[1] == size;
-}
-
-GSG_INLINE vec NAME(value)(const gsg_winograd_patch *p, const float *data, int i, int j, int whole)
-{
-    const int inside =
-        whole || (i >= p->rows[0] && i < p->rows[1] && j >= p->columns[0] && j < p->columns[1]);
-    return inside ? LOAD(data + i * p->row + j * p->column) : SET(0.0f);
-}
-
-GSG_INLINE void NAME(read_window_of)(const gsg_winograd_patch *p, const float *data, float *out, int64_t stride,
-                                     int whole)
+static void NAME(read_window)(const gsg_winograd_patch *p, const float *data, float *out, int64_t stride)
 {
     vec half[6][6];
     for (int j = 0; j < 6; j++) {
         vec d[6];
         for (int i = 0; i < 6; i++)
-            d[i] = NAME(value)(p, data, i, j, whole);
+            d[i] = i >= p->rows[0] && i < p->rows[1] && j >= p->columns[0] && j < p->columns[1]
+                       ? LOAD(data + i * p->row + j * p->column)
+                       : SET(0.0f);
         vec t[6];
         NAME(source)(d, t);
         for (int i = 0; i < 6; i++)
@@ -98,14 +86,6 @@ GSG_INLINE void NAME(read_window_of)(const gsg_winograd_patch *p, const float *d
         for (int j = 0; j < 6; j++)
             STORE(out + (i * 6 + j) * stride, t[j]);
     }
-}
-
-static void NAME(read_window)(const gsg_winograd_patch *p, const float *data, float *out, int64_t stride)
-{
-    if (NAME(is_whole)(p, 6))
-        NAME(read_window_of)(p, data, out, stride, 1);
-    else
-        NAME(read_window_of)(p, data, out, stride, 0);
 }
 
 GSG_INLINE void NAME(filter_both)(vec g[5][5], vec out[6][6], int taps)
@@ -141,10 +121,11 @@ GSG_INLINE void NAME(result_both)(const vec m[6][6], vec y[5][5], int count)
 GSG_INLINE void NAME(read_tile_of)(const gsg_winograd_patch *p, const float *data, float *out, int64_t stride, int size)
 {
     vec g[5][5], t[6][6];
-    const int whole = NAME(is_whole)(p, size);
     for (int i = 0; i < size; i++)
         for (int j = 0; j < size; j++)
-            g[i][j] = NAME(value)(p, data, i, j, whole);
+            g[i][j] = i >= p->rows[0] && i < p->rows[1] && j >= p->columns[0] && j < p->columns[1]
+                          ? LOAD(data + i * p->row + j * p->column)
+                          : SET(0.0f);
     NAME(filter_both)(g, t, size);
     for (int i = 0; i < 36; i++)
         STORE(out + i * stride, t[i / 6][i % 6]);
@@ -168,20 +149,15 @@ GSG_INLINE void NAME(write_tile_of)(const gsg_winograd_patch *p, const float *pr
         m[i / 6][i % 6] = LOAD(products + i * stride);
     NAME(result_both)((const vec(*)[6])m, y, size);
     const vec scale = LOAD(f->scale), shift = LOAD(f->shift), slope = SET(f->slope);
-    for (int i = 0; i < size && f->active; i++)
-        for (int j = 0; j < size; j++) {
-            const vec v = FMA(y[i][j], scale, shift);
-            y[i][j] = LEAK(v, slope);
-        }
-    if (NAME(is_whole)(p, size)) {
-        for (int i = 0; i < size; i++)
-            for (int j = 0; j < size; j++)
-                STORE(data + i * p->row + j * p->column, y[i][j]);
-        return;
-    }
     for (int i = p->rows[0]; i < p->rows[1]; i++)
-        for (int j = p->columns[0]; j < p->columns[1]; j++)
-            STORE(data + i * p->row + j * p->column, y[i][j]);
+        for (int j = p->columns[0]; j < p->columns[1]; j++) {
+            vec v = y[i][j];
+            if (f->active) {
+                v = FMA(v, scale, shift);
+                v = LEAK(v, slope);
+            }
+            STORE(data + i * p->row + j * p->column, v);
+        }
 }
 
 static void NAME(write_tile)(const gsg_winograd_patch *p, const float *products, int64_t stride, float *data,
