@@ -1,8 +1,9 @@
-// Winograd's minimal filtering for 2-D convolutions (Lavin and Gray, arXiv 1509.09308): tiles of m x m results from
+// Winograd's minimal filtering in the plane (Lavin and Gray, arXiv 1509.09308): tiles of m x m results from
 // windows of 6 x 6, filters of r x r, m + r = 7. A kernel of step * r with that step (3 with 1; 4, 6, 8 with 2) is step^2
 // filters of r x r on as many phases of the wide side (a convolution's source, a transposed one's result), so that strided
 // and transposed convolutions are the same sums: gathered from the phases, or spread to them with filters turned around.
-// A phase of a channel counts as a channel of its own here.
+// A phase of a channel counts as a channel of its own here. In 3-D so do the slices that a result is summed of, and phases
+// in depth: H and W are transformed, D is not.
 //
 // All directions transform, multiply 36 pairs of matrices, and transform back. Where tiles are many, they are done in
 // blocks that stay in a core's cache; where weights are many, all tiles are transformed first and each thread takes some
@@ -24,12 +25,14 @@
 #define SUMS_BYTES ((int64_t)32 << 20)    // of sums for all weights
 #define MOST_BYTES ((int64_t)96 << 20)    // of scratch: beyond, memory costs more than time is won
 
-// One of the two tensors. `channels` counts phases and padding.
+// One of the two tensors. Blocks of its channels are numbered by slices, in these by phases, in these by groups;
+// `channels` counts them all, padding included.
 typedef struct side {
     gsg_desc desc;
-    int64_t groups, phases, channels;
+    int64_t groups, phases, slices, channels;
     int64_t row; // floats from one tile's channels to the next one's
-    int64_t step, offset; // row of y in a phase: y * step + the phase's row + offset
+    int64_t step, offset;             // row of y in a phase: y * step + the phase's row + offset
+    int64_t depth_step, depth_offset; // and likewise
     int32_t arg;
 } side;
 
@@ -41,7 +44,8 @@ typedef struct winograd {
     int32_t bias, flip;
     int32_t by_weights;          // each thread takes output channels, else tiles (or, of weights, positions)
     int64_t lanes, step, taps, size; // r, m
-    int64_t across, down, tiles;
+    int64_t depth_step, depth_taps;
+    int64_t across, down, deep, tiles;
     int64_t block;               // tiles a turn
     int64_t vectors;             // of output channels side by side, by_weights
     side in, out;                // of weights: rows (inputs) and columns (outputs)
@@ -82,20 +86,25 @@ static void bound(int32_t range[2], int64_t first, int64_t step, int64_t offset,
     }
 }
 
-// The window or tile of `count` squared at a tile's place, in one group of a phase. Returns its first element.
-static float *place(const winograd *w, const side *s, float *data, int64_t tile, int64_t phase, int64_t group,
-                    int64_t count, gsg_winograd_patch *patch)
+// The window or tile of `count` squared at a tile's place, in one block of channels. Returns its first element.
+static float *place(const winograd *w, const side *s, float *data, int64_t tile, int64_t block, int64_t count,
+                    gsg_winograd_patch *patch)
 {
-    const int64_t height = s->desc.shape.dims[2], width = s->desc.shape.dims[3], L = w->lanes;
-    const int64_t n = tile / (w->down * w->across), y = tile / w->across % w->down * w->size;
-    const int64_t x = tile % w->across * w->size;
-    const int64_t row = phase / s->step + s->offset, column = phase % s->step + s->offset;
+    const gsg_shape *shape = &s->desc.shape;
+    const int64_t width = shape->dims[shape->ndim - 1], height = shape->dims[shape->ndim - 2], L = w->lanes;
+    const int64_t depth = shape->ndim == 5 ? shape->dims[2] : 1;
+    const int64_t x = tile % w->across * w->size, y = tile / w->across % w->down * w->size;
+    const int64_t z = tile / (w->across * w->down) % w->deep, n = tile / (w->across * w->down * w->deep);
+    const int64_t phase = block / s->groups % s->phases, plane = phase % (s->step * s->step);
+    const int64_t row = plane / s->step + s->offset, column = plane % s->step + s->offset;
+    const int64_t slice = (z + block / (s->groups * s->phases)) * s->depth_step + phase / (s->step * s->step) +
+                          s->depth_offset;
     patch->row = s->step * width * L;
     patch->column = s->step * L;
-    bound(patch->rows, y, s->step, row, height, count);
+    bound(patch->rows, y, s->step, row, slice < 0 || slice >= depth ? 0 : height, count);
     bound(patch->columns, x, s->step, column, width, count);
-    return data + n * s->desc.batch_stride + group * height * width * L +
-           ((y * s->step + row) * width + x * s->step + column) * L;
+    return data + n * s->desc.batch_stride +
+           (((block % s->groups * depth + slice) * height + y * s->step + row) * width + x * s->step + column) * L;
 }
 
 // Transforms windows or tiles first <= i < first + count of the channels' blocks begin <= b < end.
@@ -107,7 +116,7 @@ static void read_tiles(const turn *t, const side *s, int64_t window, int64_t beg
     gsg_winograd_patch patch;
     for (int64_t i = 0; i < count; i++)
         for (int64_t b = begin; b < end; b++) {
-            const float *from = place(w, s, t->args[s->arg], first + i, b / s->groups, b % s->groups, window, &patch);
+            const float *from = place(w, s, t->args[s->arg], first + i, b, window, &patch);
             float *to = out + i * s->row + b * w->lanes;
             if (window == WINDOW)
                 w->simd->read_window(&patch, from, to, stride);
@@ -126,12 +135,18 @@ static int64_t block_at(const winograd *w, int64_t input, int64_t output)
     return (w->weights.form == GSG_FORM_IO ? input * outputs + output : output * inputs + input) * taps * L * L;
 }
 
-static gsg_winograd_taps taps_of(const winograd *w, int64_t phase)
+// The taps between two blocks of channels. Only one of the sides has phases, and one slices.
+static gsg_winograd_taps taps_of(const winograd *w, int64_t in, int64_t out)
 {
-    const int64_t kernel = w->step * w->taps;
-    return (gsg_winograd_taps){.first = (int32_t)(phase / w->step * kernel + phase % w->step),
+    const int64_t kernel = w->step * w->taps, phases = w->step * w->step;
+    const int64_t phase = in / w->in.groups % w->in.phases + out / w->out.groups % w->out.phases;
+    const int64_t slice = in / (w->in.groups * w->in.phases) + out / (w->out.groups * w->out.phases);
+    const int64_t depth = w->depth_step * (w->flip ? w->depth_taps - 1 - slice : slice) + phase / phases;
+    const int64_t row = phase % phases / w->step, column = phase % w->step;
+    return (gsg_winograd_taps){.first = (int32_t)((depth * kernel + row) * kernel + column),
                                .row = (int32_t)(w->step * kernel),
-                               .column = (int32_t)w->step};
+                               .column = (int32_t)w->step,
+                               .flip = w->flip};
 }
 
 // Weights from a block of inputs of the sums to one of their outputs; `reversed`: these are the convolution's outputs
@@ -141,8 +156,7 @@ static void read_block(const turn *t, int64_t in, int64_t out, float *to, int64_
     const winograd *w = t->w;
     const int64_t i = in % w->in.groups, o = out % w->out.groups;
     const bool reversed = w->in.arg == 0 && w->out.arg == 2; // backward data
-    gsg_winograd_taps taps = taps_of(w, w->in.phases > 1 ? in / w->in.groups : out / w->out.groups);
-    taps.flip = w->flip;
+    gsg_winograd_taps taps = taps_of(w, in, out);
     taps.transposed = reversed;
     w->simd->read_weights(&taps, t->args[1] + (reversed ? block_at(w, o, i) : block_at(w, i, o)), to, stride,
                           row_stride, (int)w->taps);
@@ -162,7 +176,7 @@ static void write_tiles(const turn *t, int64_t begin, int64_t end, int64_t first
     for (int64_t i = 0; i < count; i++)
         for (int64_t b = begin; b < end; b++) {
             const int64_t group = b % w->out.groups;
-            float *to = place(w, &w->out, t->args[w->out.arg], first + i, b / w->out.groups, group, w->size, &patch);
+            float *to = place(w, &w->out, t->args[w->out.arg], first + i, b, w->size, &patch);
             finish.scale = e->scale ? t->args[2] + group * w->lanes : ones;
             finish.shift = e->shift ? t->args[3] + group * w->lanes : zeros;
             w->simd->write_tile(&patch, products + i * row + (b - begin) * w->lanes, stride, to, &finish, (int)w->size);
@@ -296,8 +310,7 @@ static void write_block(const turn *t, int64_t row, int64_t column, const float 
                         int64_t row_stride)
 {
     const winograd *w = t->w;
-    const gsg_winograd_taps taps =
-        taps_of(w, w->in.phases > 1 ? row / w->in.groups : column / w->out.groups);
+    const gsg_winograd_taps taps = taps_of(w, row, column);
     w->simd->write_weights(&taps, sums, stride, row_stride,
                            t->args[2] + block_at(w, row % w->in.groups, column % w->out.groups), (int)w->taps);
 }
@@ -370,42 +383,54 @@ static int64_t round_up(int64_t value, int64_t step)
     return (value + step - 1) / step * step;
 }
 
-static side side_of(const winograd *w, const gsg_desc *desc, int64_t step, int64_t offset, int32_t arg)
+static side side_of(const winograd *w, const gsg_desc *desc, int64_t slices, int64_t depth_step, int64_t step)
 {
-    side s = {.desc = *desc, .phases = step * step, .step = step, .offset = offset, .arg = arg};
+    side s = {.desc = *desc, .slices = slices, .phases = depth_step * step * step, .depth_step = depth_step, .step = step};
     s.groups = gsg_desc_padded(desc) / w->lanes;
-    s.channels = s.phases * s.groups * w->lanes;
+    s.channels = s.slices * s.phases * s.groups * w->lanes;
     s.row = s.channels < 256 ? s.channels : apart(s.channels);
     return s;
+}
+
+// Places along one axis: of the narrow side where sums are gathered; where they are spread, from what the last phase
+// reaches (`begin`) to what the first one does.
+static int64_t places(bool gathers, int64_t narrow, int64_t wide, int64_t step, int64_t padding, int64_t *begin)
+{
+    *begin = gathers ? 0 : padding / step;
+    return gathers ? narrow : (wide - 1 + padding) / step + 1 - *begin;
 }
 
 static void lay_out(winograd *w, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src, const gsg_desc *dst)
 {
     const gsg_desc *wide = conv->transposed ? dst : src, *narrow = conv->transposed ? src : dst;
-    const bool gathers = (direction == GSG_FORWARD) == !conv->transposed;
     const bool weights = direction == GSG_BACKWARD_WEIGHTS;
-    const int64_t padding = conv->padding[0];
-    w->step = conv->stride[0];
-    w->taps = conv->kernel[0] / w->step;
+    const bool gathers = weights || (direction == GSG_FORWARD) == !conv->transposed;
+    const int32_t flat = conv->spatial - 2; // the number of H
+    const bool volumes = flat > 0;
+    const int64_t padding = conv->padding[flat], depth_padding = volumes ? conv->padding[0] : 0;
+    int64_t begin = 0, depth_begin = 0;
+    w->step = conv->stride[flat];
+    w->taps = conv->kernel[flat] / w->step;
     w->size = WINDOW + 1 - w->taps;
+    w->depth_step = volumes ? conv->stride[0] : 1;
+    w->depth_taps = volumes ? conv->kernel[0] / w->depth_step : 1;
     w->flip = !gathers;
-    // What is spread begins where the last phase does, and ends where the first one does.
-    const int64_t begin = gathers || weights ? 0 : padding / w->step;
-    int64_t extent[2];
-    for (int i = 0; i < 2; i++)
-        extent[i] = gathers || weights ? narrow->shape.dims[i + 2]
-                                       : (wide->shape.dims[i + 2] - 1 + padding) / w->step + 1 - begin;
-    w->down = (extent[0] + w->size - 1) / w->size;
-    w->across = (extent[1] + w->size - 1) / w->size;
-    w->tiles = w->down * w->across * src->shape.dims[0];
-    const int32_t from = 0, to = direction == GSG_FORWARD ? 4 : direction == GSG_BACKWARD_DATA ? 2 : 1;
-    const side a = side_of(w, wide, w->step, w->step * begin - padding, 0);
-    const side b = side_of(w, narrow, 1, gathers || weights ? 0 : begin + 1 - w->taps, 0);
+    const int64_t *a = wide->shape.dims + 2 + flat, *b = narrow->shape.dims + 2 + flat;
+    w->down = (places(gathers, b[0], a[0], w->step, padding, &begin) + w->size - 1) / w->size;
+    w->across = (places(gathers, b[1], a[1], w->step, padding, &begin) + w->size - 1) / w->size;
+    w->deep = volumes ? places(gathers, b[-1], a[-1], w->depth_step, depth_padding, &depth_begin) : 1;
+    w->tiles = w->across * w->down * w->deep * src->shape.dims[0];
+    side from = side_of(w, wide, gathers ? w->depth_taps : 1, w->depth_step, w->step);
+    side to = side_of(w, narrow, gathers ? 1 : w->depth_taps, 1, 1);
+    from.offset = w->step * begin - padding;
+    from.depth_offset = w->depth_step * depth_begin - depth_padding;
+    to.offset = gathers ? 0 : begin + 1 - w->taps;
+    to.depth_offset = gathers ? 0 : depth_begin + 1 - w->depth_taps;
     const bool wide_first = weights ? !conv->transposed : gathers;
-    w->in = wide_first ? a : b;
-    w->out = wide_first ? b : a;
-    w->in.arg = from;
-    w->out.arg = to;
+    w->in = wide_first ? from : to;
+    w->out = wide_first ? to : from;
+    w->in.arg = 0;
+    w->out.arg = direction == GSG_FORWARD ? 4 : direction == GSG_BACKWARD_DATA ? 2 : 1;
 }
 
 static size_t reserve(size_t *total, int64_t floats, int64_t times, size_t *each)
@@ -472,12 +497,15 @@ static size_t plan(winograd *w, const gsg_engine *engine, gsg_direction directio
 int32_t gsg_winograd_takes(const gsg_engine *engine, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src,
                            const gsg_weights *weights, const gsg_desc *dst)
 {
-    const int32_t block = gsg_engine_block(engine);
-    const int64_t k = conv->kernel[0], s = conv->stride[0];
+    const int32_t block = gsg_engine_block(engine), flat = conv->spatial - 2;
+    const int64_t k = conv->kernel[flat], step = conv->stride[flat];
     winograd w = {0};
-    if (conv->spatial != 2 || k != conv->kernel[1] || s != conv->stride[1] || conv->padding[0] != conv->padding[1])
+    if (k != conv->kernel[flat + 1] || step != conv->stride[flat + 1] || conv->padding[flat] != conv->padding[flat + 1])
         return 0;
-    if ((s != 1 && s != 2) || k % s || k / s < 2 || k / s > 4 || conv->padding[0] >= k)
+    for (int32_t i = 0; i < conv->spatial; i++)
+        if (conv->stride[i] > 2 || conv->kernel[i] % conv->stride[i] || conv->padding[i] >= conv->kernel[i])
+            return 0;
+    if (k / step < 2 || k / step > 4)
         return 0;
     if (src->block != block || dst->block != block || weights->block != block ||
         (weights->form != GSG_FORM_OI && weights->form != GSG_FORM_IO) || !gsg_winograd_lanes_of(block))
@@ -490,13 +518,16 @@ int32_t gsg_winograd_takes(const gsg_engine *engine, gsg_direction direction, co
 int32_t gsg_winograd_wins(const gsg_conv *conv, const gsg_desc *src, const gsg_desc *dst)
 {
     const gsg_desc *wide = conv->transposed ? dst : src, *narrow = conv->transposed ? src : dst;
-    const int64_t step = conv->stride[0], taps = conv->kernel[0] / step, size = WINDOW + 1 - taps;
+    const int32_t flat = conv->spatial - 2;
+    const int64_t step = conv->stride[flat], taps = conv->kernel[flat] / step, size = WINDOW + 1 - taps;
     if (taps < 2 || taps > 4)
         return 0;
-    const int64_t height = narrow->shape.dims[2], width = narrow->shape.dims[3];
-    const int64_t tiles = narrow->shape.dims[0] * ((height + size - 1) / size) * ((width + size - 1) / size);
-    const double a = (double)(step * step * gsg_desc_padded(wide)), b = (double)gsg_desc_padded(narrow);
-    const double direct = (double)(narrow->shape.dims[0] * height * width * taps * taps);
+    const int64_t height = narrow->shape.dims[2 + flat], width = narrow->shape.dims[3 + flat];
+    const int64_t planes = narrow->shape.dims[0] * (flat ? narrow->shape.dims[2] : 1);
+    const int64_t tiles = planes * ((height + size - 1) / size) * ((width + size - 1) / size);
+    const int64_t slices = flat ? conv->kernel[0] : 1;
+    const double a = (double)(slices * step * step * gsg_desc_padded(wide)), b = (double)gsg_desc_padded(narrow);
+    const double direct = (double)(planes * height * width * taps * taps);
     return direct > 36.0 * (double)round_up(tiles, 6) + 240.0 * (double)tiles * (1 / a + 1 / b) + 500.0;
 }
 

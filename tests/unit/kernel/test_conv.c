@@ -317,6 +317,16 @@ static const golden_conv cut[] = {
     {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 1, .inputs = 128, .outputs = 64, .size = {8, 8}},
     {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {130, 190}},
     {.conv = {2, 0, {8, 8}, {2, 2}, {3, 3}}, .batch = 1, .inputs = 48, .outputs = 64, .size = {16, 16}},
+    {.conv = {3, 0, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}}, .batch = 2, .inputs = 40, .outputs = 24, .size = {5, 9, 13}},
+    {.conv = {3, 0, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}}, .batch = 1, .inputs = 16, .outputs = 64, .size = {1, 6, 6}},
+    {.conv = {3, 0, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}}, .batch = 1, .inputs = 20, .outputs = 16, .size = {4, 9, 7}},
+    {.conv = {3, 0, {5, 3, 3}, {2, 1, 1}, {2, 1, 1}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {7, 9, 7}},
+    {.conv = {3, 0, {4, 4, 4}, {2, 2, 2}, {1, 1, 1}}, .batch = 2, .inputs = 17, .outputs = 33, .size = {6, 14, 10}},
+    {.conv = {3, 0, {6, 6, 6}, {2, 2, 2}, {2, 2, 2}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {8, 12, 9}},
+    {.conv = {3, 0, {3, 8, 8}, {1, 2, 2}, {1, 3, 3}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {3, 12, 16}},
+    {.conv = {3, 1, {4, 4, 4}, {2, 2, 2}, {1, 1, 1}}, .batch = 2, .inputs = 33, .outputs = 17, .size = {3, 7, 5}},
+    {.conv = {3, 1, {6, 6, 6}, {2, 2, 2}, {2, 2, 2}}, .batch = 1, .inputs = 16, .outputs = 24, .size = {4, 6, 5}},
+    {.conv = {3, 1, {2, 4, 4}, {2, 2, 2}, {0, 1, 1}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {4, 6, 5}},
 };
 
 // The error of all values together stays below 5e-6 of theirs; single ones may be off by more of it where they cancel.
