@@ -1,6 +1,6 @@
 // Times convolutions of one shape by each algorithm, all directions:
-//   bench_conv THREADS REPEATS BATCH INPUTS OUTPUTS SIZE KERNEL STRIDE PADDING TRANSPOSED
-// SIZE is of the source. Prints a line for each direction: the best milliseconds of oneDNN's direct kernel, of Winograd, how
+//   bench_conv THREADS REPEATS BATCH INPUTS OUTPUTS SIZE KERNEL STRIDE PADDING TRANSPOSED [DEPTH]
+// SIZE is of the source; with a DEPTH it is a volume. Prints a line for each direction: the best milliseconds of oneDNN's direct kernel, of Winograd, how
 // many times faster that is, whether the library takes it, and billions of the direct algorithm's operations a second.
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,12 +44,13 @@ int main(int argc, char **argv)
 {
     static const char *const names[] = {"forward", "data", "weights"};
     static const gsg_conv_algorithm algorithms[] = {GSG_CONV_DIRECT, GSG_CONV_WINOGRAD, GSG_CONV_AUTO};
-    int64_t n[10];
-    if (argc != 11) {
-        fprintf(stderr, "usage: bench_conv THREADS REPEATS BATCH INPUTS OUTPUTS SIZE KERNEL STRIDE PADDING TRANSPOSED\n");
+    int64_t n[11] = {0};
+    if (argc != 11 && argc != 12) {
+        fprintf(stderr,
+                "usage: bench_conv THREADS REPEATS BATCH INPUTS OUTPUTS SIZE KERNEL STRIDE PADDING TRANSPOSED [DEPTH]\n");
         return 2;
     }
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < argc - 1; i++)
         n[i] = strtol(argv[i + 1], NULL, 10);
     gsg_error err = {0};
     genseg_context *context = NULL;
@@ -58,10 +59,12 @@ int main(int argc, char **argv)
     must(gsg_context_new(&options, &context, &err), &err);
     const int32_t saved = gsg_parallel_enter(context);
     must(gsg_engine_new(context, &engine, &err), &err);
-    const gsg_conv conv = {.spatial = 2, .transposed = (int32_t)n[9], .kernel = {n[6], n[6]}, .stride = {n[7], n[7]},
-                           .padding = {n[8], n[8]}};
-    const gsg_shape source = gsg_shape_make(4, (int64_t[]){n[2], n[3], n[5], n[5]});
-    const gsg_shape shape = gsg_shape_make(4, n[9] ? (int64_t[]){n[3], n[4], n[6], n[6]} : (int64_t[]){n[4], n[3], n[6], n[6]});
+    const int32_t spatial = n[10] ? 3 : 2;
+    const gsg_conv conv = {.spatial = spatial, .transposed = (int32_t)n[9], .kernel = {n[6], n[6], n[6]},
+                           .stride = {n[7], n[7], n[7]}, .padding = {n[8], n[8], n[8]}};
+    const int64_t rows = n[9] ? n[3] : n[4], columns = n[9] ? n[4] : n[3];
+    const gsg_shape source = gsg_shape_make(spatial + 2, (int64_t[]){n[2], n[3], n[10] ? n[10] : n[5], n[5], n[5]});
+    const gsg_shape shape = gsg_shape_make(spatial + 2, (int64_t[]){rows, columns, n[6], n[6], n[6]});
     gsg_shape result;
     must(gsg_conv_shape(&conv, source, shape, &result, &err), &err);
     const gsg_weights weights = gsg_weights_layout(engine, shape, conv.transposed);
