@@ -271,21 +271,25 @@ START_TEST(test_golden)
 }
 END_TEST
 
-// Each case, plain and blocked at either end, and as views with gaps between samples.
-START_TEST(test_layouts)
+typedef void (*check_fn)(const float *values, const double *expected, int64_t count, const char *what);
+
+static void check_direct(const float *values, const double *expected, int64_t count, const char *what)
 {
-    const int32_t b = gsg_engine_block(engine);
-    const layouts all[] = {{1, 1, 0}, {b, b, 0}, {1, b, 0}, {b, 1, 0}, {0, 0, 2}, {1, 1, 3}, {b, b, 1}, {1, b, 1}};
-    const golden_conv *g = &goldens[_i];
+    check_all(values, expected, count, 1e-5, what);
+}
+
+// All directions against plain loops, in several layouts.
+static void check_layouts(const golden_conv *g, const layouts *all, int count, gsg_conv_algorithm algorithm, check_fn check)
+{
     setting s = setting_of(g);
     double *dst = by_loops(&s, 0), *diff_src = by_loops(&s, 1), *diff_weights = by_loops(&s, 2);
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; ++i) {
-        float *y = forward(&s, all[i], NULL, NULL, GSG_CONV_AUTO);
-        check_all(y, dst, s.dst_count, 1e-5, g->name);
-        float *dx = backward_data(&s, all[i], GSG_CONV_AUTO);
-        check_all(dx, diff_src, s.src_count, 1e-5, g->name);
-        float *dw = backward_weights(&s, all[i], GSG_CONV_AUTO, NULL);
-        check_all(dw, diff_weights, s.weights_count, 1e-5, g->name);
+    for (int i = 0; i < count; ++i) {
+        float *y = forward(&s, all[i], NULL, NULL, algorithm);
+        check(y, dst, s.dst_count, "forward");
+        float *dx = backward_data(&s, all[i], algorithm);
+        check(dx, diff_src, s.src_count, "backward data");
+        float *dw = backward_weights(&s, all[i], algorithm, NULL);
+        check(dw, diff_weights, s.weights_count, "backward weights");
         free(y);
         free(dx);
         free(dw);
@@ -294,6 +298,14 @@ START_TEST(test_layouts)
     free(diff_src);
     free(diff_weights);
     setting_free(&s);
+}
+
+// Each case, plain and blocked at either end, and as views with gaps between samples.
+START_TEST(test_layouts)
+{
+    const int32_t b = gsg_engine_block(engine);
+    const layouts all[] = {{1, 1, 0}, {b, b, 0}, {1, b, 0}, {b, 1, 0}, {0, 0, 2}, {1, 1, 3}, {b, b, 1}, {1, b, 1}};
+    check_layouts(&goldens[_i], all, (int)(sizeof all / sizeof *all), GSG_CONV_AUTO, check_direct);
 }
 END_TEST
 
@@ -343,25 +355,8 @@ static void check_winograd(const float *values, const double *expected, int64_t 
 
 START_TEST(test_winograd)
 {
-    const golden_conv *g = &cut[_i];
-    setting s = setting_of(g);
     const layouts all[] = {{0, 0, 0}, {0, 0, 2}};
-    double *dst = by_loops(&s, 0), *diff_src = by_loops(&s, 1), *diff_weights = by_loops(&s, 2);
-    for (int i = 0; i < 2; i++) {
-        float *y = forward(&s, all[i], NULL, NULL, GSG_CONV_WINOGRAD);
-        check_winograd(y, dst, s.dst_count, "forward");
-        float *dx = backward_data(&s, all[i], GSG_CONV_WINOGRAD);
-        check_winograd(dx, diff_src, s.src_count, "backward data");
-        float *dw = backward_weights(&s, all[i], GSG_CONV_WINOGRAD, NULL);
-        check_winograd(dw, diff_weights, s.weights_count, "backward weights");
-        free(y);
-        free(dx);
-        free(dw);
-    }
-    free(dst);
-    free(diff_src);
-    free(diff_weights);
-    setting_free(&s);
+    check_layouts(&cut[_i], all, 2, GSG_CONV_WINOGRAD, check_winograd);
 }
 END_TEST
 
