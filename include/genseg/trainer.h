@@ -59,7 +59,7 @@ typedef struct genseg_trainer_options {
     double lr;             /**< peak learning rate; 0: 1e-3 for adam(w), 1e-4 for rmsprop, 1e-2 for sgd */
     double momentum;       /**< of rmsprop and sgd; default 0.9 */
     double weight_decay;   /**< default 1e-5 */
-    int64_t warmup;        /**< steps of linear rise to `lr`; default -1: a tenth of all, at most 50 */
+    int64_t warmup;        /**< steps of linear rise to `lr`; default 0 */
     double foreground;     /**< chance that a patch is centred on foreground; default 1/3 */
     int32_t normalise;     /**< a GENSEG_NORMALISE_* value; default PERCENTILE */
     int32_t augment;       /**< of real patches: 1 or 0; default -1: as the method says */

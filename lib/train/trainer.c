@@ -8,7 +8,6 @@
 #include "predict/tiles.h"
 #include "train/problem.h"
 
-#define MOST_WARMUP 50
 #define DEFAULT_STEPS 2000
 
 void gsg_trainer_defaults(genseg_trainer_options *options)
@@ -19,7 +18,6 @@ void gsg_trainer_defaults(genseg_trainer_options *options)
                                         .batch = 2,
                                         .momentum = 0.9,
                                         .weight_decay = 1e-5,
-                                        .warmup = -1,
                                         .foreground = 1.0 / 3.0,
                                         .normalise = GSG_NORMALISE_PERCENTILE,
                                         .augment = -1,
@@ -57,7 +55,7 @@ static genseg_status check_options(const genseg_trainer_options *o, gsg_error *e
     GSG_TRY(range("lr", o->lr, 0, 1e3, err));
     GSG_TRY(range("momentum", o->momentum, 0, 0.99999, err));
     GSG_TRY(range("weight_decay", o->weight_decay, 0, 1e3, err));
-    GSG_TRY(range("warmup", (double)o->warmup, -1, 1e12, err));
+    GSG_TRY(range("warmup", (double)o->warmup, 0, 1e12, err));
     GSG_TRY(range("foreground", o->foreground, 0, 1, err));
     GSG_TRY(range("normalise", o->normalise, GSG_NORMALISE_PERCENTILE, GSG_NORMALISE_NONE, err));
     GSG_TRY(range("symmetric", o->symmetric, 0, GSG_AXIS_D | GSG_AXIS_H | GSG_AXIS_W, err));
@@ -101,8 +99,6 @@ static genseg_status choose_optimizer(genseg_trainer *trainer, gsg_error *err)
     chosen->nesterov = chosen->kind == GSG_OPTIMIZER_SGD && o->momentum > 0;
     chosen->weight_decay = o->weight_decay;
     gsg_schedule_defaults(&schedule, kind, o->lr);
-    if (o->warmup < 0) // the first steps at full rate can cost a class of its units for good
-        o->warmup = o->steps > 0 && o->steps / 10 < MOST_WARMUP ? o->steps / 10 : MOST_WARMUP;
     schedule.warmup = o->warmup;
     GSG_TRY(gsg_schedule_init(&trainer->schedule, &schedule, err));
 done:

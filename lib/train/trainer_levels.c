@@ -324,7 +324,7 @@ genseg_status gsg_trainer_step_levels(genseg_trainer *trainer, double lr, double
     gsg_multilevel *m = trainer->multilevel;
     // As in pix2pix: the rate rests at first, beforehand, and then decays. Synthetic pairs come first, real ones last,
     // unless these would be learned by heart.
-    m->gan_decay = trainer->step < trainer->schedule.options.warmup ? 1 : lr / trainer->schedule.options.lr;
+    m->gan_decay = lr / trainer->schedule.options.lr;
     m->gamma_decay = trainer->options.augment ? m->gan_decay : 1;
     genseg_status status = gsg_multilevel_step(m, trainer->step, lr, loss, err);
     if (status == GENSEG_OK && gsg_multilevel_moves_generator(m, trainer->step))

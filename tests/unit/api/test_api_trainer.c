@@ -51,7 +51,7 @@ START_TEST(defaults)
     ck_assert_str_eq(options.schedule, "cosine");
     ck_assert(options.width == 0 && options.size[0] == 0 && options.size[2] == 0 && options.batch == 2);
     ck_assert(options.steps == 0 && options.seconds == 0 && options.lr == 0 && options.momentum == 0.9);
-    ck_assert(options.weight_decay == 1e-5 && options.warmup == -1 && options.foreground == 1.0 / 3.0);
+    ck_assert(options.weight_decay == 1e-5 && options.warmup == 0 && options.foreground == 1.0 / 3.0);
     ck_assert(options.normalise == GENSEG_NORMALISE_PERCENTILE && options.augment == -1 && options.symmetric == 0);
     ck_assert(options.class_weights == 0 && options.validate_every == 0 && options.patience == 0 && options.seed == 0);
     ck_assert_str_eq(options.method, "genseg");

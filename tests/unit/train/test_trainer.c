@@ -63,7 +63,7 @@ static const mistake mistakes[] = {
     {lr_infinite, GENSEG_ERROR_INVALID, "lr is inf"},
     {momentum_high, GENSEG_ERROR_INVALID, "momentum is 1, not within 0 and 0.99999"},
     {decay_low, GENSEG_ERROR_INVALID, "weight_decay is -1, not within 0 and 1000"},
-    {warmup_low, GENSEG_ERROR_INVALID, "warmup is -2, not within -1 and 1e+12"},
+    {warmup_low, GENSEG_ERROR_INVALID, "warmup is -2, not within 0 and 1e+12"},
     {foreground_high, GENSEG_ERROR_INVALID, "foreground is 1.5, not within 0 and 1"},
     {normalise_unknown, GENSEG_ERROR_INVALID, "normalise is 4, not within 1 and 3"},
     {symmetric_unknown, GENSEG_ERROR_INVALID, "symmetric is 8, not within 0 and 7"},
