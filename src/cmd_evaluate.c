@@ -104,8 +104,7 @@ static int64_t count_part(const genseg_dataset *dataset, int32_t split)
 
 static int choose_cases(work *my, const genseg_segmenter *segmenter, int32_t split)
 {
-    const int code =
-        split == GENSEG_SPLIT_NONE ? TOOL_OK : data_divide_again(my->to, my->dataset, segmenter);
+    const int code = split == GENSEG_SPLIT_NONE ? TOOL_OK : data_divide_again(my->to, my->dataset, segmenter);
     if (code != TOOL_OK)
         return code;
     my->total = count_part(my->dataset, split);

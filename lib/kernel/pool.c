@@ -170,8 +170,8 @@ GSG_INLINE void backward_window_block(const pool_kernel *k, const float *src, co
 }
 
 // A window's values are the first that equals the maximum, or get nothing.
-GSG_INLINE void give_row_block(const pool_kernel *k, const float *src, const float *diff, float *out, int64_t d, int64_t h,
-                               int64_t block, int64_t count)
+GSG_INLINE void give_row_block(const pool_kernel *k, const float *src, const float *diff, float *out, int64_t d,
+                               int64_t h, int64_t block, int64_t count)
 {
     const float *rows[MOST_HALVES / 2];
     find_rows(k, src, d, h, block, count, rows);

@@ -1,13 +1,13 @@
 // Winograd's minimal filtering in the plane (Lavin and Gray, arXiv 1509.09308): tiles of m x m results from
-// windows of 6 x 6, filters of r x r, m + r = 7. A kernel of step * r with that step (3 with 1; 4, 6, 8 with 2) is step^2
-// filters of r x r on as many phases of the wide side (a convolution's source, a transposed one's result), so that strided
-// and transposed convolutions are the same sums: gathered from the phases, or spread to them with filters turned around.
-// A phase of a channel counts as a channel of its own here. In 3-D so do the slices that a result is summed of, and phases
-// in depth: H and W are transformed, D is not.
+// windows of 6 x 6, filters of r x r, m + r = 7. A kernel of step * r with that step (3 with 1; 4, 6, 8 with 2) is
+// step^2 filters of r x r on as many phases of the wide side (a convolution's source, a transposed one's result), so
+// that strided and transposed convolutions are the same sums: gathered from the phases, or spread to them with filters
+// turned around. A phase of a channel counts as a channel of its own here. In 3-D so do the slices that a result is
+// summed of, and phases in depth: H and W are transformed, D is not.
 //
 // All directions transform, multiply 36 pairs of matrices, and transform back. Where tiles are many, they are done in
-// blocks that stay in a core's cache; where weights are many, all tiles are transformed first and each thread takes some
-// output channels. Sums are in an order that the shapes fix.
+// blocks that stay in a core's cache; where weights are many, all tiles are transformed first and each thread takes
+// some output channels. Sums are in an order that the shapes fix.
 #include "kernel/winograd.h"
 
 #include <string.h>
@@ -19,18 +19,18 @@
 #define POSITIONS GSG_WINOGRAD_POSITIONS
 #define ROWS GSG_WINOGRAD_ROWS
 
-#define CORE_BYTES ((int64_t)700 << 10)   // of a block: about what a second-level cache keeps
-#define SHARED_BYTES ((int64_t)4 << 20)   // of tiles that all threads work on
-#define WHOLE_BYTES ((int64_t)16 << 20)   // of all transformed tiles, where they are kept
-#define SUMS_BYTES ((int64_t)32 << 20)    // of sums for all weights
-#define MOST_BYTES ((int64_t)96 << 20)    // of scratch: beyond, memory costs more than time is won
+#define CORE_BYTES ((int64_t)700 << 10) // of a block: about what a second-level cache keeps
+#define SHARED_BYTES ((int64_t)4 << 20) // of tiles that all threads work on
+#define WHOLE_BYTES ((int64_t)16 << 20) // of all transformed tiles, where they are kept
+#define SUMS_BYTES ((int64_t)32 << 20)  // of sums for all weights
+#define MOST_BYTES ((int64_t)96 << 20)  // of scratch: beyond, memory costs more than time is won
 
 // One of the two tensors. Blocks of its channels are numbered by slices, in these by phases, in these by groups;
 // `channels` counts them all, padding included.
 typedef struct side {
     gsg_desc desc;
     int64_t groups, phases, slices, channels;
-    int64_t row; // floats from one tile's channels to the next one's
+    int64_t row;                      // floats from one tile's channels to the next one's
     int64_t step, offset;             // row of y in a phase: y * step + the phase's row + offset
     int64_t depth_step, depth_offset; // and likewise
     int32_t arg;
@@ -42,13 +42,13 @@ typedef struct winograd {
     gsg_weights weights;
     gsg_epilogue epilogue;
     int32_t bias, flip;
-    int32_t by_weights;          // each thread takes output channels, else tiles (or, of weights, positions)
+    int32_t by_weights;              // each thread takes output channels, else tiles (or, of weights, positions)
     int64_t lanes, step, taps, size; // r, m
     int64_t depth_step, depth_taps;
     int64_t across, down, deep, tiles;
-    int64_t block;               // tiles a turn
-    int64_t vectors;             // of output channels side by side, by_weights
-    side in, out;                // of weights: rows (inputs) and columns (outputs)
+    int64_t block;   // tiles a turn
+    int64_t vectors; // of output channels side by side, by_weights
+    side in, out;    // of weights: rows (inputs) and columns (outputs)
     size_t at_weights, at_in, at_out, thread_weights, thread_in, thread_out; // in scratch, and what a thread has there
 } winograd;
 
@@ -59,8 +59,8 @@ typedef struct turn {
     int64_t first, count; // tiles
 } turn;
 
-// Floats from one position, or row of many channels, to the next: an odd number of cache lines, lest all of them meet in
-// one set of the cache.
+// Floats from one position, or row of many channels, to the next: an odd number of cache lines, lest all of them meet
+// in one set of the cache.
 static int64_t apart(int64_t floats)
 {
     return ((floats + 15) / 16 | 1) * 16;
@@ -97,8 +97,8 @@ static float *place(const winograd *w, const side *s, float *data, int64_t tile,
     const int64_t z = tile / (w->across * w->down) % w->deep, n = tile / (w->across * w->down * w->deep);
     const int64_t phase = block / s->groups % s->phases, plane = phase % (s->step * s->step);
     const int64_t row = plane / s->step + s->offset, column = plane % s->step + s->offset;
-    const int64_t slice = (z + block / (s->groups * s->phases)) * s->depth_step + phase / (s->step * s->step) +
-                          s->depth_offset;
+    const int64_t slice =
+        (z + block / (s->groups * s->phases)) * s->depth_step + phase / (s->step * s->step) + s->depth_offset;
     patch->row = s->step * width * L;
     patch->column = s->step * L;
     bound(patch->rows, y, s->step, row, slice < 0 || slice >= depth ? 0 : height, count);
@@ -254,8 +254,8 @@ static void do_runs(int64_t begin, int64_t end, int32_t thread, void *arg)
                 read_block(t, i, first + o, weights + i * L * count * L + o * L, apart(I * count * L), count * L);
         for (int64_t p = 0; p < POSITIONS; p++)
             w->simd->multiply((int32_t)count, in + p * apart(T * w->in.row), w->in.row,
-                              weights + p * apart(I * count * L),
-                              out + p * apart(T * count * L), count * L, w->tiles, I);
+                              weights + p * apart(I * count * L), out + p * apart(T * count * L), count * L, w->tiles,
+                              I);
         write_tiles(t, first, first + count, 0, w->tiles, out, apart(T * count * L), count * L);
     }
 }
@@ -323,7 +323,8 @@ static void add_positions(int64_t begin, int64_t end, int32_t thread, void *arg)
     for (int64_t i = begin; i < end; i++)
         for (int64_t o = 0; o < O / L; o += run_at(w, o))
             correlate(t, i / rows, i % rows, o, run_at(w, o),
-                      scratch_of(t, w->at_weights, 0, 0) + i / rows * apart(rows * L * O) + i % rows * L * O + o * L, O);
+                      scratch_of(t, w->at_weights, 0, 0) + i / rows * apart(rows * L * O) + i % rows * L * O + o * L,
+                      O);
 }
 
 static void write_all(int64_t begin, int64_t end, int32_t thread, void *arg)
@@ -385,7 +386,8 @@ static int64_t round_up(int64_t value, int64_t step)
 
 static side side_of(const winograd *w, const gsg_desc *desc, int64_t slices, int64_t depth_step, int64_t step)
 {
-    side s = {.desc = *desc, .slices = slices, .phases = depth_step * step * step, .depth_step = depth_step, .step = step};
+    side s = {
+        .desc = *desc, .slices = slices, .phases = depth_step * step * step, .depth_step = depth_step, .step = step};
     s.groups = gsg_desc_padded(desc) / w->lanes;
     s.channels = s.slices * s.phases * s.groups * w->lanes;
     s.row = s.channels < 256 ? s.channels : apart(s.channels);
@@ -400,7 +402,8 @@ static int64_t places(bool gathers, int64_t narrow, int64_t wide, int64_t step, 
     return gathers ? narrow : (wide - 1 + padding) / step + 1 - *begin;
 }
 
-static void lay_out(winograd *w, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src, const gsg_desc *dst)
+static void lay_out(winograd *w, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src,
+                    const gsg_desc *dst)
 {
     const gsg_desc *wide = conv->transposed ? dst : src, *narrow = conv->transposed ? src : dst;
     const bool weights = direction == GSG_BACKWARD_WEIGHTS;
@@ -459,8 +462,8 @@ static size_t plan_sums(winograd *w, int64_t threads)
     const int64_t fit = CORE_BYTES / (bytes * (I + O)) / ROWS * ROWS;
     const int64_t share = round_up((w->tiles + threads - 1) / threads, ROWS);
     w->block = fit < ROWS ? ROWS : fit < share ? fit : share;
-    w->at_weights = reserve(&total, POSITIONS * apart(I * w->simd->most * L), (O / L + w->simd->most - 1) / w->simd->most,
-                            &w->thread_weights);
+    w->at_weights = reserve(&total, POSITIONS * apart(I * w->simd->most * L),
+                            (O / L + w->simd->most - 1) / w->simd->most, &w->thread_weights);
     w->at_in = reserve(&total, POSITIONS * apart(w->block * w->in.row), threads, &w->thread_in);
     w->at_out = reserve(&total, POSITIONS * apart(w->block * w->out.row), threads, &w->thread_out);
     return total;
@@ -535,8 +538,8 @@ genseg_status gsg_winograd_new(gsg_engine *engine, gsg_direction direction, cons
                                const gsg_weights *weights, const gsg_desc *dst, const gsg_epilogue *epilogue,
                                int32_t bias, gsg_kernel **kernel, gsg_error *err)
 {
-    winograd *w = gsg_kernel_make(engine, sizeof *w, "winograd",
-                                  direction == GSG_BACKWARD_WEIGHTS ? run_weights : run_sums, err);
+    winograd *w =
+        gsg_kernel_make(engine, sizeof *w, "winograd", direction == GSG_BACKWARD_WEIGHTS ? run_weights : run_sums, err);
     if (!w)
         return GENSEG_ERROR_NOMEM;
     w->base.scratch = plan(w, engine, direction, conv, src, weights, dst);

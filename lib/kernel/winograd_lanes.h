@@ -23,7 +23,8 @@ GSG_INLINE void NAME(source)(const vec d[6], vec t[6])
 // G: a filter of 2 to 5 taps.
 GSG_INLINE void NAME(filter)(const vec *g, vec t[6], int taps)
 {
-    const vec aa = SET(A * A), bb = SET(B * B), a = SET(0.5f / (A * A * (A * A - B * B))), b = SET(0.5f / (B * B * (B * B - A * A)));
+    const vec aa = SET(A * A), bb = SET(B * B), a = SET(0.5f / (A * A * (A * A - B * B))),
+              b = SET(0.5f / (B * B * (B * B - A * A)));
     vec even = g[0], even2 = g[0], odd = g[1], odd2 = g[1];
     if (taps > 4) {
         even = FMA(aa, FMA(aa, g[4], g[2]), even);

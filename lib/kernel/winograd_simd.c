@@ -1,11 +1,12 @@
-// Winograd's inner loops for AVX-512 and for AVX2 with FMA (winograd_lanes.h). Only x86 has them so far.
+// Winograd's inner loops for AVX-512 and for AVX2 with FMA (winograd_lanes.h). Only GCC on x86 has them so far: others
+// use oneDNN.
 #include "kernel/winograd_simd.h"
 
 #include <stddef.h>
 
 #include "core/compiler.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 
 #include <immintrin.h>
 
@@ -27,8 +28,8 @@
 #define PICK(a, index, b) _mm512_permutex2var_ps(a, index, b)
 #include "kernel/winograd_lanes.h"
 
-static void multiply_16(int32_t count, const float *a, int64_t a_stride, const float *b, float *out,
-                        int64_t out_stride, int64_t tiles, int64_t depth)
+static void multiply_16(int32_t count, const float *a, int64_t a_stride, const float *b, float *out, int64_t out_stride,
+                        int64_t tiles, int64_t depth)
 {
     switch (count) {
     case 4:
@@ -97,8 +98,7 @@ static void correlate_16(int32_t count, const float *a, int64_t a_stride, const 
 #define SUB(a, b) _mm256_sub_ps(a, b)
 #define MUL(a, b) _mm256_mul_ps(a, b)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define LEAK(v, slope)                                                                                                 \
-    _mm256_blendv_ps(v, _mm256_mul_ps(v, slope), _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NGT_UQ))
+#define LEAK(v, slope) _mm256_blendv_ps(v, _mm256_mul_ps(v, slope), _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NGT_UQ))
 #define ivec __m256i
 #define LOAD_INDEX(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
 #define PICK(a, index, b)                                                                                              \
@@ -130,10 +130,11 @@ static void correlate_8(int32_t count, const float *a, int64_t a_stride, const f
 
 const gsg_winograd_lanes *gsg_winograd_lanes_of(int32_t block)
 {
-    static const gsg_winograd_lanes wide = {16,           4,           read_window_16, read_tile_16, write_tile_16,
-                                            read_weights_16, write_weights_16, multiply_16,    correlate_16};
-    static const gsg_winograd_lanes narrow = {8,           2,           read_window_8, read_tile_8, write_tile_8,
-                                              read_weights_8, write_weights_8, multiply_8,    correlate_8};
+    static const gsg_winograd_lanes wide = {
+        16,          4,           read_window_16, read_tile_16, write_tile_16, read_weights_16, write_weights_16,
+        multiply_16, correlate_16};
+    static const gsg_winograd_lanes narrow = {
+        8, 2, read_window_8, read_tile_8, write_tile_8, read_weights_8, write_weights_8, multiply_8, correlate_8};
     if (block == 16)
         return __builtin_cpu_supports("avx512f") ? &wide : NULL;
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &narrow : NULL;

@@ -1,7 +1,8 @@
 // Times convolutions of one shape by each algorithm, all directions:
 //   bench_conv THREADS REPEATS BATCH INPUTS OUTPUTS SIZE KERNEL STRIDE PADDING TRANSPOSED [DEPTH]
-// SIZE is of the source; with a DEPTH it is a volume. Prints a line for each direction: the best milliseconds of oneDNN's direct kernel, of Winograd, how
-// many times faster that is, whether the library takes it, and billions of the direct algorithm's operations a second.
+// SIZE is of the source; with a DEPTH it is a volume. Prints a line for each direction: the best milliseconds of
+// oneDNN's direct kernel, of Winograd, how many times faster that is, whether the library takes it, and billions of the
+// direct algorithm's operations a second.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,8 +47,9 @@ int main(int argc, char **argv)
     static const gsg_conv_algorithm algorithms[] = {GSG_CONV_DIRECT, GSG_CONV_WINOGRAD, GSG_CONV_AUTO};
     int64_t n[11] = {0};
     if (argc != 11 && argc != 12) {
-        fprintf(stderr,
-                "usage: bench_conv THREADS REPEATS BATCH INPUTS OUTPUTS SIZE KERNEL STRIDE PADDING TRANSPOSED [DEPTH]\n");
+        fprintf(
+            stderr,
+            "usage: bench_conv THREADS REPEATS BATCH INPUTS OUTPUTS SIZE KERNEL STRIDE PADDING TRANSPOSED [DEPTH]\n");
         return 2;
     }
     for (int i = 0; i < argc - 1; i++)
@@ -60,8 +62,11 @@ int main(int argc, char **argv)
     const int32_t saved = gsg_parallel_enter(context);
     must(gsg_engine_new(context, &engine, &err), &err);
     const int32_t spatial = n[10] ? 3 : 2;
-    const gsg_conv conv = {.spatial = spatial, .transposed = (int32_t)n[9], .kernel = {n[6], n[6], n[6]},
-                           .stride = {n[7], n[7], n[7]}, .padding = {n[8], n[8], n[8]}};
+    const gsg_conv conv = {.spatial = spatial,
+                           .transposed = (int32_t)n[9],
+                           .kernel = {n[6], n[6], n[6]},
+                           .stride = {n[7], n[7], n[7]},
+                           .padding = {n[8], n[8], n[8]}};
     const int64_t rows = n[9] ? n[3] : n[4], columns = n[9] ? n[4] : n[3];
     const gsg_shape source = gsg_shape_make(spatial + 2, (int64_t[]){n[2], n[3], n[10] ? n[10] : n[5], n[5], n[5]});
     const gsg_shape shape = gsg_shape_make(spatial + 2, (int64_t[]){rows, columns, n[6], n[6], n[6]});
@@ -76,9 +81,11 @@ int main(int argc, char **argv)
         const char *taken = "";
         for (int a = 0; a < 3; a++) {
             gsg_kernel *kernel = NULL;
-            must(d == 0   ? gsg_conv_forward_new(engine, &conv, &src, &weights, &dst, NULL, algorithms[a], &kernel, &err)
-                 : d == 1 ? gsg_conv_backward_data_new(engine, &conv, &src, &weights, &dst, algorithms[a], &kernel, &err)
-                          : gsg_conv_backward_weights_new(engine, &conv, &src, &weights, &dst, 0, algorithms[a], &kernel, &err),
+            must(d == 0 ? gsg_conv_forward_new(engine, &conv, &src, &weights, &dst, NULL, algorithms[a], &kernel, &err)
+                 : d == 1
+                     ? gsg_conv_backward_data_new(engine, &conv, &src, &weights, &dst, algorithms[a], &kernel, &err)
+                     : gsg_conv_backward_weights_new(engine, &conv, &src, &weights, &dst, 0, algorithms[a], &kernel,
+                                                     &err),
                  &err);
             if (a < 2)
                 ms[a] = 1e3 * time_of(kernel, args[d], (int)n[1]);

@@ -50,15 +50,19 @@ static void build(net *n, int64_t size, gsg_workspace *workspace)
     const gsg_shape shape = gsg_shape_make(4, (int64_t[]){2, 1, size, size});
     n->image = gsg_op_input(graph, "image", shape);
     gsg_value hidden = gsg_op_activation(graph, conv(graph, n->image, "first", CHANNELS), GSG_ACT_TANH, 0);
-    gsg_value result = conv(graph, gsg_op_activation(graph, conv(graph, hidden, "second", CHANNELS), GSG_ACT_TANH, 0),
-                            "last", 1);
+    gsg_value result =
+        conv(graph, gsg_op_activation(graph, conv(graph, hidden, "second", CHANNELS), GSG_ACT_TANH, 0), "last", 1);
     n->output = gsg_op_activation(graph, result, GSG_ACT_TANH, 0);
     gsg_value zero = gsg_op_scale(graph, n->image, 0, GSG_NONE);
     gsg_value loss = gsg_op_l1(graph, n->output, zero);
     const int32_t count = gsg_graph_trainable(graph, wrt, index);
     OK(gsg_graph_gradient(graph, &loss, NULL, 1, wrt, count, gradients, &err));
-    const gsg_plan_options options = {.outputs = &n->output, .output_count = 1, .gradients = gradients,
-                                      .gradient_count = count, .params = index, .workspace = workspace};
+    const gsg_plan_options options = {.outputs = &n->output,
+                                      .output_count = 1,
+                                      .gradients = gradients,
+                                      .gradient_count = count,
+                                      .params = index,
+                                      .workspace = workspace};
     OK(gsg_plan_new(graph, &options, &n->plan, &err));
     gsg_graph_free(graph);
     gsg_plan_set_sink(n->plan, keep, n);
