@@ -64,7 +64,8 @@ typedef struct genseg_trainer_options {
     int32_t normalise;     /**< a GENSEG_NORMALISE_* value; default PERCENTILE */
     int32_t augment;       /**< of real patches: 1 or 0; default -1: as the method says */
     int32_t symmetric;     /**< GENSEG_AXIS_* bits along which a flipped image is as plausible; default 0 */
-    int32_t class_weights; /**< non-zero: cross entropy weighs classes by the root of their rarity; default 0 */
+    int32_t class_weights; /**< 1: cross entropy weighs classes by the root of their rarity, 0: it doesn't; default -1:
+                                where there are three classes or more */
     /** Steps; 0: so that it costs about a tenth of the work, or ten times in a run of known length where that
         is oftener, but no oftener than every ten steps. Chosen from sizes alone, never by the clock, so that
         runs repeat. */

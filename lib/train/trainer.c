@@ -21,6 +21,7 @@ void gsg_trainer_defaults(genseg_trainer_options *options)
                                         .foreground = 1.0 / 3.0,
                                         .normalise = GSG_NORMALISE_PERCENTILE,
                                         .augment = -1,
+                                        .class_weights = -1,
                                         .method = "genseg",
                                         .gan_loss = "vanilla",
                                         .solver = "one-step",
@@ -326,6 +327,8 @@ static genseg_status prepare(genseg_trainer *trainer, uint64_t before, gsg_error
                               dataset->classes ? (int)dataset->values[0] : 0));
     if (trainer->options.steps == 0 && trainer->options.seconds == 0)
         trainer->options.steps = DEFAULT_STEPS;
+    if (trainer->options.class_weights < 0) // a rare class beside one of its kind comes late without, or never
+        trainer->options.class_weights = dataset->classes > 2;
     if (trainer->options.seed == 0)
         trainer->options.seed = trainer->context->options.seed;
     GSG_TRY(gsg_trainer_method_named(trainer, err));

@@ -53,7 +53,7 @@ START_TEST(defaults)
     ck_assert(options.steps == 0 && options.seconds == 0 && options.lr == 0 && options.momentum == 0.9);
     ck_assert(options.weight_decay == 1e-5 && options.warmup == 0 && options.foreground == 1.0 / 3.0);
     ck_assert(options.normalise == GENSEG_NORMALISE_PERCENTILE && options.augment == -1 && options.symmetric == 0);
-    ck_assert(options.class_weights == 0 && options.validate_every == 0 && options.patience == 0 && options.seed == 0);
+    ck_assert(options.class_weights == -1 && options.validate_every == 0 && options.patience == 0 && options.seed == 0);
     ck_assert_str_eq(options.method, "genseg");
     ck_assert_str_eq(options.gan_loss, "vanilla");
     ck_assert_str_eq(options.solver, "one-step");

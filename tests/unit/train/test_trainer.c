@@ -271,7 +271,7 @@ START_TEST(a_class_without_examples)
     genseg_context *context = NULL;
     OK(gsg_context_new(&settings, &context, err));
     genseg_trainer_options options = options_of(2, 3);
-    options.class_weights = 1;
+    ck_assert_int_eq(options.class_weights, -1); // of three classes: yes
     genseg_dataset *phantoms = NULL, *dataset = NULL;
     genseg_trainer *trainer = NULL;
     OK(phantom_new(context, &three, &phantoms, err));
@@ -279,6 +279,7 @@ START_TEST(a_class_without_examples)
     for (int64_t i = 0; i < 3; i++)
         add_copy(dataset, phantoms, i, i < 2 ? fewer : same, 1, i < 2 ? GENSEG_SPLIT_TRAIN : GENSEG_SPLIT_VALIDATION);
     OK(gsg_trainer_new(context, dataset, &options, &trainer, err));
+    ck_assert_int_eq(trainer->options.class_weights, 1);
     OK(gsg_trainer_run(trainer, NULL, NULL, err));
     ck_assert_str_eq(warning, "no training case has label 2 (2): it can't be learnt");
     ck_assert(isfinite(trainer->loss) && !isnan(trainer->best_dice));
