@@ -46,7 +46,7 @@ typedef struct gsg_epilogue {
 typedef enum gsg_conv_algorithm {
     GSG_CONV_AUTO = 0,
     GSG_CONV_DIRECT,   // oneDNN's direct kernels
-    GSG_CONV_WINOGRAD, // own, for square kernels of 3, 4, 6 and 8 in 2-D (winograd.h)
+    GSG_CONV_WINOGRAD, // own, for kernels of 3, 4, 6 and 8 in H and W (winograd.h)
     GSG_CONV_POINTWISE // own 1x1 kernel for few outputs (the last layer)
 } gsg_conv_algorithm;
 

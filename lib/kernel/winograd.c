@@ -10,7 +10,7 @@
 // some output channels. Sums are in an order that the shapes fix.
 #include "kernel/winograd.h"
 
-#include <string.h>
+#include <stdbool.h>
 
 #include "core/parallel.h"
 #include "kernel/winograd_simd.h"
@@ -23,7 +23,7 @@
 #define SHARED_BYTES ((int64_t)4 << 20) // of tiles that all threads work on
 #define WHOLE_BYTES ((int64_t)16 << 20) // of all transformed tiles, where they are kept
 #define SUMS_BYTES ((int64_t)32 << 20)  // of sums for all weights
-#define MOST_BYTES ((int64_t)96 << 20)  // of scratch: beyond, memory costs more than time is won
+#define MOST_BYTES ((int64_t)96 << 20)  // of one thread's scratch: beyond, memory costs more than time is won
 
 // One of the two tensors. Blocks of its channels are numbered by slices, in these by phases, in these by groups;
 // `channels` counts them all, padding included.
@@ -370,10 +370,8 @@ static genseg_status run_weights(const gsg_kernel *self, const gsg_run *run, flo
     }
     if (!w->by_weights)
         gsg_parallel(self->context, rows * columns, 1, write_all, &t);
-    if (w->bias && args[3]) {
-        const side *dst = &w->out;
-        gsg_conv_bias_gradient(self->context, &dst->desc, args[1], args[3]);
-    }
+    if (w->bias && args[3])
+        gsg_conv_bias_gradient(self->context, &w->out.desc, args[1], args[3]);
     return GENSEG_OK;
 }
 
@@ -487,9 +485,8 @@ static size_t plan_weights(winograd *w, int64_t threads)
 }
 
 static size_t plan(winograd *w, const gsg_engine *engine, gsg_direction direction, const gsg_conv *conv,
-                   const gsg_desc *src, const gsg_weights *weights, const gsg_desc *dst)
+                   const gsg_desc *src, const gsg_weights *weights, const gsg_desc *dst, int64_t threads)
 {
-    const int64_t threads = gsg_parallel_threads(gsg_engine_context(engine));
     w->simd = gsg_winograd_lanes_of(gsg_engine_block(engine));
     w->lanes = gsg_engine_block(engine);
     w->weights = *weights;
@@ -513,7 +510,8 @@ int32_t gsg_winograd_takes(const gsg_engine *engine, gsg_direction direction, co
     if (src->block != block || dst->block != block || weights->block != block ||
         (weights->form != GSG_FORM_OI && weights->form != GSG_FORM_IO) || !gsg_winograd_lanes_of(block))
         return 0;
-    return (int64_t)plan(&w, engine, direction, conv, src, weights, dst) <= MOST_BYTES;
+    // As one thread would need it: the choice of algorithm, and with it the result's bits, goes by shapes alone.
+    return (int64_t)plan(&w, engine, direction, conv, src, weights, dst, 1) <= MOST_BYTES;
 }
 
 // In multiplications a pair of channels of one phase, all directions alike. Transforms of tiles are shared by what they
@@ -542,7 +540,8 @@ genseg_status gsg_winograd_new(gsg_engine *engine, gsg_direction direction, cons
         gsg_kernel_make(engine, sizeof *w, "winograd", direction == GSG_BACKWARD_WEIGHTS ? run_weights : run_sums, err);
     if (!w)
         return GENSEG_ERROR_NOMEM;
-    w->base.scratch = plan(w, engine, direction, conv, src, weights, dst);
+    const int64_t threads = gsg_parallel_threads(gsg_engine_context(engine));
+    w->base.scratch = plan(w, engine, direction, conv, src, weights, dst, threads);
     w->bias = bias;
     if (epilogue)
         w->epilogue = *epilogue;
