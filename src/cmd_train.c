@@ -12,6 +12,7 @@
 #include "tool_data.h"
 #include "tool_interrupt.h"
 #include "tool_output.h"
+#include "tool_profile.h"
 #include "tool_training.h"
 
 static const char help[] =
@@ -52,7 +53,7 @@ static const char help[] =
     "  --foreground P         share of patches centred on foreground (default 0.33)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files; --grey: colours as grey\n"
     "  --threads T, --memory 4G          limits; a run that needs more memory is refused at once\n"
-    "  -q, --quiet            no progress\n"
+    "  --profile              show what the time was spent on; --no-winograd; -q, --quiet: no progress\n"
     "\n"
     "example: genseg train scans/ --examples 40 --time 10m --out liver.safetensors\n";
 
@@ -81,6 +82,7 @@ static bool parse(train_arguments *my, int argc, char **argv, int *first, int *c
         {.name = "time", .kind = ARGUMENT_DURATION, .target = &trainer->seconds},
         {.name = "patience", .kind = ARGUMENT_COUNT, .target = &trainer->patience, .low = 1, .high = 1e15},
         {.name = "no-augment", .kind = ARGUMENT_FLAG, .target = &my->no_augment},
+        {.name = "profile", .kind = ARGUMENT_FLAG, .target = &my->common.profile},
         {.name = "segmenter-only", .kind = ARGUMENT_FLAG, .target = &my->segmenter_only},
         {.name = NULL},
     };
@@ -189,9 +191,13 @@ static int train(console *to, train_arguments *my, genseg_context *context, gens
     if (status != GENSEG_OK)
         return tool_failed(to, status, &err);
     say_plan(to, my, context, dataset, trainer);
+    const double begin = profile_clock();
     interrupt_arm(trainer);
     status = genseg_trainer_run(trainer, on_progress, to, &err);
+    const double seconds = profile_clock() - begin;
     int code = finish(to, my, trainer, status, &err);
+    if (my->common.profile)
+        profile_print(context, seconds);
     interrupt_disarm();
     genseg_trainer_free(trainer);
     return code;

@@ -43,18 +43,21 @@ typedef struct argument {
 } argument;
 
 // Most options of a table, its end included.
-#define ARGUMENTS_MOST 81
+#define ARGUMENTS_MOST 84
 
 // What every command knows: ARGUMENTS_COMMON lists it in a table.
 typedef struct tool_common {
     int64_t threads; // 0: not given
     uint64_t memory; // 0: no limit
     bool quiet;
+    bool no_winograd;
+    bool profile; // of commands that list it themselves
 } tool_common;
 
 #define ARGUMENTS_COMMON(common)                                                                                       \
     {.name = "threads", .kind = ARGUMENT_COUNT, .target = &(common).threads, .low = 1, .high = 4096},                  \
         {.name = "memory", .kind = ARGUMENT_BYTES, .target = &(common).memory},                                        \
+        {.name = "no-winograd", .kind = ARGUMENT_FLAG, .target = &(common).no_winograd},                               \
     {                                                                                                                  \
         .name = "quiet", .kind = ARGUMENT_FLAG, .target = &(common).quiet, .letter = 'q'                               \
     }

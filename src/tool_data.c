@@ -34,6 +34,7 @@ genseg_context *tool_context(console *to, const tool_common *common, int64_t see
     to->memory = common->memory;
     options.threads = (int32_t)common->threads;
     options.memory_limit = common->memory;
+    options.winograd = !common->no_winograd;
     options.log_level = GENSEG_LOG_WARNING;
     if (warnings) {
         options.log = console_log;
@@ -42,6 +43,13 @@ genseg_context *tool_context(console *to, const tool_common *common, int64_t see
     if (seed >= 0)
         options.seed = (uint64_t)seed;
     genseg_status status = genseg_context_new(&options, &context, &err);
+    if (status == GENSEG_OK && common->profile) {
+        status = genseg_context_set_profile(context, 1, &err);
+        if (status != GENSEG_OK) {
+            genseg_context_free(context);
+            context = NULL;
+        }
+    }
     if (status != GENSEG_OK)
         tool_failed(to, status, &err);
     return context;

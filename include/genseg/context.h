@@ -43,7 +43,24 @@ typedef struct genseg_context_options {
         would exceed it is refused with GENSEG_ERROR_NOMEM, before the work
         begins where the need is known in advance. */
     uint64_t memory_limit;
+    /** 1 (default): convolutions by Winograd's method where their shapes say that it is faster; 0: none, as
+        a check. Results differ by rounding alone (relative errors below 1e-5 a convolution). */
+    int32_t winograd;
+    int32_t reserved; /**< 0 */
 } genseg_context_options;
+
+/** What one kind of operation of one shape cost, see genseg_context_profile(). */
+typedef struct genseg_profile {
+    size_t struct_size;
+    const char *operation; /**< static text: "winograd", "batches", ... */
+    int32_t ndim;          /**< of `shape`; 0: none */
+    int32_t reserved;
+    int64_t shape[5]; /**< of its first result: N, C, [D,] H, W */
+    int64_t runs;
+    double seconds; /**< of all runs, as all figures that follow */
+    double flops;   /**< 2 for a multiplication with its addition; convolutions count as direct ones */
+    double bytes;   /**< read and written, were nothing in a cache */
+} genseg_profile;
 
 /**
  * Fills `options` with the defaults.
@@ -83,6 +100,35 @@ GENSEG_API int32_t genseg_context_threads(const genseg_context *context);
  * @since 0.1
  */
 GENSEG_API void genseg_context_memory(const genseg_context *context, uint64_t *current, uint64_t *peak);
+
+/**
+ * Begins (1) or ends (0) a profile of all that the context's handles do. It begins with nothing; what was
+ * measured stays to be read when it has ended.
+ * @return NOMEM
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_context_set_profile(genseg_context *context, int32_t on, genseg_error *err);
+
+/**
+ * One row of the profile, those that took longest first.
+ * @param index from 0, which orders the rows; INVALID ends the list
+ * @param[out] profile its struct_size says how much the caller knows
+ * @return INVALID
+ * @threads any, while no work of the context is in progress
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_context_profile(genseg_context *context, int64_t index, genseg_profile *profile,
+                                                genseg_error *err);
+
+/**
+ * Measures what the context's threads can compute at most, in single precision operations a second: fused
+ * multiply-adds on registers, for about 50 ms.
+ * @return 0 where it isn't known how (other processors than x86)
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API double genseg_context_peak(const genseg_context *context);
 
 #ifdef __cplusplus
 }

@@ -1,9 +1,12 @@
 // genseg/context.h, base.h and version.h.
 #include <stdio.h>
+#include <string.h>
 
 #include "core/parallel.h"
 #include "genseg/version.h"
+#include "core/profile.h"
 #include "kernel/kernel.h"
+#include "kernel/peak.h"
 #include "tensor/array.h"
 
 const char *genseg_status_name(genseg_status status)
@@ -61,4 +64,36 @@ void genseg_context_memory(const genseg_context *context, uint64_t *current, uin
         *current = context ? context->memory : 0;
     if (peak)
         *peak = context ? context->memory_peak : 0;
+}
+
+genseg_status genseg_context_set_profile(genseg_context *context, int32_t on, genseg_error *err)
+{
+    if (!context)
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "context is NULL");
+    return gsg_profile_set(context, on, err);
+}
+
+genseg_status genseg_context_profile(genseg_context *context, int64_t index, genseg_profile *profile, genseg_error *err)
+{
+    gsg_profile_row row;
+    if (!context || !profile)
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s is NULL", context ? "profile" : "context");
+    if (!gsg_profile_at(context, index, &row))
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "the profile has no row %lld", (long long)index);
+    genseg_profile out = {.struct_size = sizeof out, .operation = row.name, .ndim = row.ndim, .runs = row.runs,
+                          .seconds = row.seconds, .flops = row.flops, .bytes = row.bytes};
+    memcpy(out.shape, row.dims, sizeof out.shape);
+    if (gsg_options_init(profile, profile->struct_size, &out, sizeof out) != GENSEG_OK)
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "genseg_profile: struct_size is %zu", profile->struct_size);
+    return GENSEG_OK;
+}
+
+double genseg_context_peak(const genseg_context *context)
+{
+    if (!context)
+        return 0;
+    const int32_t saved = gsg_parallel_enter(context);
+    const double peak = gsg_peak_flops(context);
+    gsg_parallel_leave(saved);
+    return peak;
 }

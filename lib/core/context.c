@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/parallel.h"
+#include "core/profile.h"
 
 // Beyond this libgomp may fail to start its threads, which ends the process.
 #define MAX_THREADS 1024
@@ -57,7 +58,7 @@ genseg_status gsg_options_copy(void *defaults, size_t size, const void *given, c
 
 void gsg_context_defaults(genseg_context_options *options)
 {
-    *options = (genseg_context_options){.struct_size = sizeof *options, .log_level = GENSEG_LOG_INFO, .seed = 1};
+    *options = (genseg_context_options){.struct_size = sizeof *options, .log_level = GENSEG_LOG_INFO, .seed = 1, .winograd = 1};
 }
 
 genseg_status gsg_options_init(void *options, size_t size, const void *defaults, size_t known)
@@ -81,6 +82,9 @@ genseg_status gsg_context_new(const genseg_context_options *options, genseg_cont
     if ((o.alloc == NULL) != (o.free == NULL)) {
         return gsg_error_set(err, GENSEG_ERROR_INVALID, "alloc and free must be set both or neither");
     }
+    if (o.winograd != 0 && o.winograd != 1) {
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "winograd is %d, allowed are 0 and 1", (int)o.winograd);
+    }
     if (o.threads < 0 || o.threads > MAX_THREADS) {
         return gsg_error_set(err, GENSEG_ERROR_INVALID, "threads is %d, allowed are 0 to %d", (int)o.threads,
                              MAX_THREADS);
@@ -102,6 +106,7 @@ genseg_status gsg_context_new(const genseg_context_options *options, genseg_cont
     atomic_init(&made->references, 1);
     atomic_init(&made->memory, 0);
     atomic_init(&made->memory_peak, 0);
+    atomic_init(&made->profiling, 0);
     made->options = o;
     made->process = getpid();
     *context = made;
@@ -119,6 +124,7 @@ void gsg_context_release(genseg_context *context)
     if (context == NULL || atomic_fetch_sub(&context->references, 1) != 1) {
         return;
     }
+    gsg_profile_free(context);
     context->options.free(context, context->options.alloc_user);
 }
 

@@ -7,11 +7,15 @@
 #include "core/error.h"
 #include "genseg/context.h"
 
+typedef struct gsg_profile gsg_profile; // core/profile.h
+
 struct genseg_context {
     atomic_int references;
     genseg_context_options options; // complete: threads > 0, alloc and free set
     atomic_uint_least64_t memory;   // bytes held now
     atomic_uint_least64_t memory_peak;
+    gsg_profile *profile;  // NULL until it is first switched on
+    atomic_int profiling;
     int64_t process; // pid of the creator, to detect a fork
 };
 

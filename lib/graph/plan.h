@@ -48,16 +48,11 @@ genseg_status gsg_plan_run_rest(gsg_plan *plan, const gsg_run *run, gsg_error *e
 // does after its own. Inputs and parameters must be as they were.
 genseg_status gsg_plan_resume_until(gsg_plan *plan, const gsg_run *run, gsg_value value, gsg_error *err);
 
-// Profile: seconds and work of each step, summed over the runs since it was switched on.
+// What a plan consists of, for tests: kernels by name with the shape of their first result.
 typedef struct gsg_plan_step {
     const char *name;
-    gsg_shape shape; // of the first destination
-    double seconds;
-    double flops; // of one run
-    double bytes;
-    int64_t runs;
+    gsg_shape shape;
 } gsg_plan_step;
-void gsg_plan_profile(gsg_plan *plan, int32_t on);
 int32_t gsg_plan_steps(const gsg_plan *plan);
 gsg_plan_step gsg_plan_step_at(const gsg_plan *plan, int32_t index);
 

@@ -1,5 +1,7 @@
 // Runs the steps of a plan, hands gradients to the sink, and measures.
-#include "core/parallel.h"
+#include <string.h>
+
+#include "core/profile.h"
 #include "graph/plan_steps.h"
 
 void gsg_plan_set_sink(gsg_plan *plan, gsg_gradient_fn sink, void *user)
@@ -19,10 +21,22 @@ static genseg_status deliver(gsg_plan *plan, int32_t step, gsg_error *err)
     genseg_status status = GENSEG_OK;
     for (int32_t i = 0; plan->sink && i < plan->delivery_count && status == GENSEG_OK; i++) {
         const gsg_delivery *delivery = &plan->deliveries[i];
-        if (delivery->step == step)
-            status = plan->sink(delivery->param, plan->places[delivery->value].data, plan->sink_user, err);
+        if (delivery->step != step)
+            continue;
+        const double begin = gsg_profile_begin(plan->context);
+        status = plan->sink(delivery->param, plan->places[delivery->value].data, plan->sink_user, err);
+        gsg_profile_end(plan->context, begin, &(gsg_profile_row){.name = "updates of parameters"});
     }
     return status;
+}
+
+static gsg_profile_row row_of(const gsg_plan *plan, int32_t index)
+{
+    const gsg_plan_step step = gsg_plan_step_at(plan, index);
+    gsg_profile_row row = {.name = step.name, .ndim = step.shape.ndim, .flops = plan->steps[index].kernel->flops,
+                           .bytes = plan->steps[index].kernel->bytes};
+    memcpy(row.dims, step.shape.dims, (size_t)step.shape.ndim * sizeof *row.dims);
+    return row;
 }
 
 static genseg_status run_step(gsg_plan *plan, const gsg_run *run, int32_t index, gsg_error *err)
@@ -30,11 +44,11 @@ static genseg_status run_step(gsg_plan *plan, const gsg_run *run, int32_t index,
     gsg_step *step = &plan->steps[index];
     genseg_status status = GENSEG_OK;
     if (step->kernel) {
-        const double begin = plan->profile ? gsg_clock() : 0.0;
+        const double begin = gsg_profile_begin(plan->context);
         status = step->kernel->run(step->kernel, run, step->args, step->scratch, err);
-        if (plan->profile) {
-            step->seconds += gsg_clock() - begin;
-            step->runs++;
+        if (begin > 0) {
+            const gsg_profile_row row = row_of(plan, index);
+            gsg_profile_end(plan->context, begin, &row);
         }
     }
     return status == GENSEG_OK ? deliver(plan, index, err) : status;
@@ -87,11 +101,6 @@ genseg_status gsg_plan_run_rest(gsg_plan *plan, const gsg_run *run, gsg_error *e
     return run_range(plan, run, plan->next, plan->step_count, err);
 }
 
-void gsg_plan_profile(gsg_plan *plan, int32_t on)
-{
-    plan->profile = on;
-}
-
 int32_t gsg_plan_steps(const gsg_plan *plan)
 {
     return plan->step_count;
@@ -101,15 +110,9 @@ gsg_plan_step gsg_plan_step_at(const gsg_plan *plan, int32_t index)
 {
     const gsg_step *step = &plan->steps[index];
     const gsg_node *node = &step->node;
-    gsg_plan_step out = {.name = step->kernel ? step->kernel->name : gsg_operation_of(node->op)->name,
-                         .seconds = step->seconds,
-                         .runs = step->runs};
+    gsg_plan_step out = {.name = step->kernel ? step->kernel->name : gsg_operation_of(node->op)->name};
     gsg_value value = node->dst_count > 0 ? node->dst[0] : node->src[0];
     if (value >= 0)
         out.shape = plan->descs[value].shape;
-    if (step->kernel) {
-        out.flops = step->kernel->flops;
-        out.bytes = step->kernel->bytes;
-    }
     return out;
 }

@@ -14,8 +14,6 @@ typedef struct gsg_step {
     float *scratch;
     size_t scratch_from; // bytes into the workspace
     int32_t stage; // index in stages of a copy between host and arena, else -1
-    double seconds;
-    int64_t runs;
 } gsg_step;
 
 // A value that the host sees in another layout than the kernels do.
@@ -67,7 +65,6 @@ struct gsg_plan {
     gsg_poll_fn poll;
     void *poll_user;
     int32_t next; // step that gsg_plan_run_rest() begins with
-    int32_t profile;
 };
 
 // Steps in order, with cheap values computed again before their use in the reverse pass.

@@ -226,13 +226,14 @@ static genseg_status make(gsg_engine *engine, gsg_direction direction, const gsg
     static const char *const names[] = {"convolution", "convolution backward data", "convolution backward weights"};
     genseg_status (*const runs[])(const gsg_kernel *, const gsg_run *, float *const *, void *,
                                   gsg_error *) = {gsg_conv_run_forward, gsg_conv_run_data, gsg_conv_run_weights};
+    const int32_t wanted = gsg_engine_context(engine)->options.winograd;
     char what[288], a[GSG_SHAPE_TEXT_SIZE], b[GSG_SHAPE_TEXT_SIZE];
     genseg_status status = check_destination(conv, src, weights, dst, err);
     if (status != GENSEG_OK)
         return status;
     if ((algorithm == GSG_CONV_AUTO || algorithm == GSG_CONV_POINTWISE) && gsg_head_takes(conv, src, weights, dst))
         return make_head(engine, direction, src, dst, epilogue, kernel, err);
-    if ((algorithm == GSG_CONV_WINOGRAD || (algorithm == GSG_CONV_AUTO && gsg_winograd_wins(conv, src, dst))) &&
+    if ((algorithm == GSG_CONV_WINOGRAD || (algorithm == GSG_CONV_AUTO && wanted && gsg_winograd_wins(conv, src, dst))) &&
         gsg_winograd_takes(engine, direction, conv, src, weights, dst)) {
         status = gsg_winograd_new(engine, direction, conv, src, weights, dst, epilogue, bias, kernel, err);
         if (status == GENSEG_OK)

@@ -536,8 +536,9 @@ genseg_status gsg_winograd_new(gsg_engine *engine, gsg_direction direction, cons
                                const gsg_weights *weights, const gsg_desc *dst, const gsg_epilogue *epilogue,
                                int32_t bias, gsg_kernel **kernel, gsg_error *err)
 {
-    winograd *w =
-        gsg_kernel_make(engine, sizeof *w, "winograd", direction == GSG_BACKWARD_WEIGHTS ? run_weights : run_sums, err);
+    static const char *const names[] = {"winograd", "winograd backward data", "winograd backward weights"};
+    winograd *w = gsg_kernel_make(engine, sizeof *w, names[direction],
+                                  direction == GSG_BACKWARD_WEIGHTS ? run_weights : run_sums, err);
     if (!w)
         return GENSEG_ERROR_NOMEM;
     const int64_t threads = gsg_parallel_threads(gsg_engine_context(engine));

@@ -295,3 +295,23 @@ GSG_INLINE void NAME(panel)(const float *a, int64_t row, int64_t column, const f
         for (int k = 0; k < count; k++)
             STORE(out + i * out_stride + k * LANES, sum[i][k]);
 }
+
+static float NAME(chains)(int64_t rounds)
+{
+    vec sums[GSG_WINOGRAD_CHAINS], factor = SET(0.999999f), term = SET(1e-6f);
+    float out[LANES];
+    for (int k = 0; k < GSG_WINOGRAD_CHAINS; k++) {
+        sums[k] = term;
+        __asm__ volatile("" : "+v"(sums[k])); // equal chains would be computed once
+    }
+    for (int64_t i = 0; i < rounds; i++) {
+#pragma GCC unroll 12
+        for (int k = 0; k < GSG_WINOGRAD_CHAINS; k++)
+            sums[k] = FMA(sums[k], factor, term);
+    }
+    for (int k = 1; k < GSG_WINOGRAD_CHAINS; k++)
+        sums[0] = ADD(sums[0], sums[k]);
+    STORE(out, sums[0]);
+    __asm__ volatile("" : : "m"(out)); // nor none of them
+    return out[0];
+}

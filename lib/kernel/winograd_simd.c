@@ -132,9 +132,9 @@ const gsg_winograd_lanes *gsg_winograd_lanes_of(int32_t block)
 {
     static const gsg_winograd_lanes wide = {
         16,          4,           read_window_16, read_tile_16, write_tile_16, read_weights_16, write_weights_16,
-        multiply_16, correlate_16};
+        multiply_16, correlate_16, chains_16};
     static const gsg_winograd_lanes narrow = {
-        8, 2, read_window_8, read_tile_8, write_tile_8, read_weights_8, write_weights_8, multiply_8, correlate_8};
+        8, 2, read_window_8, read_tile_8, write_tile_8, read_weights_8, write_weights_8, multiply_8, correlate_8, chains_8};
     if (block == 16)
         return __builtin_cpu_supports("avx512f") ? &wide : NULL;
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &narrow : NULL;

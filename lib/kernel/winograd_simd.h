@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #define GSG_WINOGRAD_POSITIONS 36 // of a transformed window of 6 x 6
+#define GSG_WINOGRAD_CHAINS 12 // latency 4 at 2 a cycle wants 8; more than that spares the registers
 #define GSG_WINOGRAD_ROWS 24      // whole groups of tiles for every panel
 
 // A window or tile in an activation: floats from one row and column to the next, and which of them are inside.
@@ -47,6 +48,8 @@ typedef struct gsg_winograd_lanes {
     // out (lanes x count vectors) = or += transposed a (tiles x lanes) b (tiles x count vectors)
     void (*correlate)(int32_t count, const float *a, int64_t a_stride, const float *b, int64_t b_stride, float *out,
                       int64_t out_stride, int64_t tiles, int32_t add);
+    // So many times GSG_WINOGRAD_CHAINS multiply-adds in registers: the peak (peak.c).
+    float (*chains)(int64_t rounds);
 } gsg_winograd_lanes;
 
 // For a block of channels; NULL where the machine has no such vectors.

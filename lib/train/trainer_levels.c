@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "core/parallel.h"
+#include "core/profile.h"
 #include "genseg/version.h"
 #include "train/trainer.h"
 
@@ -80,6 +81,7 @@ static genseg_status feed(gsg_feed_kind kind, int64_t step, float *image, float 
                                      [GSG_FEED_MASK] = trainer->mask_sampler,
                                      [GSG_FEED_VALIDATION] = trainer->validation_sampler};
     const int64_t *size = trainer->preprocess.size, batch = trainer->options.batch;
+    const double begin = gsg_profile_begin(trainer->context);
     genseg_status status =
         gsg_sampler_next(samplers[kind], step, image ? image : trainer->pixels, trainer->labels, err);
     if (status != GENSEG_OK)
@@ -88,6 +90,7 @@ static genseg_status feed(gsg_feed_kind kind, int64_t step, float *image, float 
                          mask);
     for (int64_t n = 0; index && n < batch; n++)
         index[n] = (float)gsg_sampler_case(samplers[kind], step, n);
+    gsg_profile_end(trainer->context, begin, &(gsg_profile_row){.name = "batches"});
     return GENSEG_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/parallel.h"
+#include "core/profile.h"
 #include "genseg/version.h"
 #include "train/trainer.h"
 
@@ -48,6 +49,7 @@ static void note_loss(genseg_trainer *trainer, double loss)
 static genseg_status draw_batch(genseg_trainer *trainer, gsg_error *err)
 {
     const int64_t *size = trainer->preprocess.size;
+    const double begin = gsg_profile_begin(trainer->context);
     genseg_status status = gsg_sampler_next(trainer->sampler, trainer->step,
                                             gsg_plan_data(trainer->plan, trainer->image), trainer->labels, err);
     if (status != GENSEG_OK)
@@ -57,6 +59,7 @@ static genseg_status draw_batch(genseg_trainer *trainer, gsg_error *err)
     if (trainer->weights != GSG_NONE)
         memcpy(gsg_plan_data(trainer->plan, trainer->weights), trainer->class_weights,
                (size_t)trainer->unet.outputs * sizeof(float));
+    gsg_profile_end(trainer->context, begin, &(gsg_profile_row){.name = "batches"});
     return GENSEG_OK;
 }
 

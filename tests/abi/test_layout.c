@@ -38,7 +38,7 @@ AT(genseg_progress, validation_dice, 56);
 AT(genseg_progress, best_dice, 64);
 AT(genseg_progress, units_per_second, 72);
 
-SIZE(genseg_context_options, 72);
+SIZE(genseg_context_options, 80);
 AT(genseg_context_options, struct_size, 0);
 AT(genseg_context_options, alloc, 8);
 AT(genseg_context_options, free, 16);
@@ -49,6 +49,17 @@ AT(genseg_context_options, log_level, 48);
 AT(genseg_context_options, threads, 52);
 AT(genseg_context_options, seed, 56);
 AT(genseg_context_options, memory_limit, 64);
+AT(genseg_context_options, winograd, 72);
+
+SIZE(genseg_profile, 96);
+AT(genseg_profile, struct_size, 0);
+AT(genseg_profile, operation, 8);
+AT(genseg_profile, ndim, 16);
+AT(genseg_profile, shape, 24);
+AT(genseg_profile, runs, 64);
+AT(genseg_profile, seconds, 72);
+AT(genseg_profile, flops, 80);
+AT(genseg_profile, bytes, 88);
 
 SIZE(genseg_dataset_options, 48);
 AT(genseg_dataset_options, struct_size, 0);

@@ -42,7 +42,7 @@ static gsg_value segment(gsg_graph *graph, gsg_value image, gsg_mode mode, const
     return gsg_unet_build(graph, &b->unet, image, mode);
 }
 
-static void set_up(bench *b, const int *number)
+static void set_up(bench *b, const int *number, int gan_only)
 {
     gsg_error err = {0};
     gsg_optimizer_options adam;
@@ -66,6 +66,8 @@ static void set_up(bench *b, const int *number)
     gsg_optimizer_defaults(&adam, GSG_OPTIMIZER_ADAM);
     must(gsg_unet_new(b->context, &b->unet, 1, &b->segmenter, &err), &err);
     must(gsg_problem_optimizer(b->segmenter, NULL, &adam, &b->optimizer, &err), &err);
+    if (gan_only)
+        o->levers = o->gan_every = 0;
     must(gsg_multilevel_new(b->context, o, b->segmenter, b->optimizer, &b->multilevel, &err), &err);
 }
 
@@ -96,7 +98,7 @@ int main(int argc, char **argv)
     genseg_context_options options = {.struct_size = sizeof options, .threads = number[4], .seed = 1};
     must(gsg_context_new(&options, &b.context, &err), &err);
     const int32_t saved = gsg_parallel_enter(b.context);
-    set_up(&b, number);
+    set_up(&b, number, gan_only);
     for (int done = 0, count; (count = next_turn(argv[7], done)) > 0; done += count) {
         for (int i = 0; i < count; i++)
             step(&b, done + i, gan_only);

@@ -6,8 +6,10 @@
 #include <math.h>
 
 #include "core/parallel.h"
+#include "core/profile.h"
 #include "graph/plan.h"
 #include "model/generator.h"
+#include "kernel/peak.h"
 #include "model/unet.h"
 #include "nn/init.h"
 #include "optim/optimizer.h"
@@ -129,22 +131,22 @@ static void step(bench *b)
     printf("%.3f %.7g ", (gsg_clock() - begin) * 1e3, b->train ? *gsg_plan_data(b->plan, b->output) : NAN);
 }
 
-static void print_profile(const gsg_plan *plan)
+static void print_profile(const bench *b)
 {
+    const double peak = gsg_peak_flops(b->context);
     double flops = 0, seconds = 0;
-    for (int32_t i = 0; i < gsg_plan_steps(plan); i++) {
-        gsg_plan_step at = gsg_plan_step_at(plan, i);
+    gsg_profile_row row;
+    for (int64_t i = 0; gsg_profile_at(b->context, i, &row); i++) {
         char text[GSG_SHAPE_TEXT_SIZE];
-        if (!at.runs)
-            continue;
-        const double each = at.seconds / (double)at.runs;
-        flops += at.flops;
-        seconds += each;
-        printf("%8.2f ms %8.1f GFLOP/s %7.1f GB/s  %-18s %s\n", each * 1e3, at.flops / each * 1e-9,
-               at.bytes / each * 1e-9, gsg_shape_text(at.shape, text), at.name);
+        const gsg_shape shape = gsg_shape_make(row.ndim, row.dims);
+        flops += row.flops;
+        seconds += row.seconds;
+        printf("%8.2f ms %5d runs %8.1f GFLOP/s %7.1f GB/s  %-18s %s\n", row.seconds * 1e3, (int)row.runs,
+               row.flops / row.seconds * 1e-9, row.bytes / row.seconds * 1e-9, gsg_shape_text(shape, text), row.name);
     }
-    printf("%.1f GFLOP in %.1f ms: %.0f GFLOP/s, arena %.1f MB\n", flops * 1e-9, seconds * 1e3, flops / seconds * 1e-9,
-           (double)gsg_plan_memory(plan) / 1e6);
+    printf("%.1f GFLOP in %.1f ms: %.0f GFLOP/s, %.2f of the machine's peak of %.0f; arena %.1f MB\n", flops * 1e-9,
+           seconds * 1e3, flops / seconds * 1e-9, flops / seconds / peak, peak * 1e-9,
+           (double)gsg_plan_memory(b->plan) / 1e6);
 }
 
 int main(int argc, char **argv)
@@ -170,15 +172,16 @@ int main(int argc, char **argv)
     for (int done = 0, count; (count = next_turn(argv[8], done)) > 0; done += count) {
         for (int i = 0; i < count; i++) {
             if (done + i == 1)
-                gsg_plan_profile(b.plan, profile); // the first touches fresh memory
+                must(gsg_profile_set(b.context, profile, &err), &err); // the first touches fresh memory
             step(&b);
             if (dir && !b.train && done + i == 0)
                 write_floats(dir, "ours.raw", gsg_plan_data(b.plan, b.output), gsg_shape_count(shape));
         }
         end_turn();
     }
+    must(gsg_profile_set(b.context, 0, &err), &err);
     if (profile)
-        print_profile(b.plan);
+        print_profile(&b);
     gsg_plan_free(b.plan);
     gsg_optimizer_free(b.optimizer);
     gsg_params_free(b.params);
