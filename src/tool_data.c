@@ -34,7 +34,7 @@ genseg_context *tool_context(console *to, const tool_common *common, int64_t see
     to->memory = common->memory;
     options.threads = (int32_t)common->threads;
     options.memory_limit = common->memory;
-    options.winograd = !common->no_winograd;
+    options.no_winograd = common->no_winograd;
     options.log_level = GENSEG_LOG_WARNING;
     if (warnings) {
         options.log = console_log;

@@ -43,16 +43,16 @@ typedef struct genseg_context_options {
         would exceed it is refused with GENSEG_ERROR_NOMEM, before the work
         begins where the need is known in advance. */
     uint64_t memory_limit;
-    /** 1 (default): convolutions by Winograd's method where their shapes say that it is faster; 0: none, as
+    /** 0 (default): convolutions by Winograd's method where their shapes say that it is faster; 1: none, as
         a check. Results differ by rounding alone (relative errors below 1e-5 a convolution). */
-    int32_t winograd;
+    int32_t no_winograd;
     int32_t reserved; /**< 0 */
 } genseg_context_options;
 
 /** What one kind of operation of one shape cost, see genseg_context_profile(). */
 typedef struct genseg_profile {
     size_t struct_size;
-    const char *operation; /**< static text: "winograd", "batches", ... */
+    const char *operation; /**< "winograd", "batches", ...; borrowed until the profile begins anew */
     int32_t ndim;          /**< of `shape`; 0: none */
     int32_t reserved;
     int64_t shape[5]; /**< of its first result: N, C, [D,] H, W */

@@ -75,14 +75,14 @@ genseg_status genseg_context_set_profile(genseg_context *context, int32_t on, ge
 
 genseg_status genseg_context_profile(genseg_context *context, int64_t index, genseg_profile *profile, genseg_error *err)
 {
-    gsg_profile_row row;
     if (!context || !profile)
         return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s is NULL", context ? "profile" : "context");
-    if (!gsg_profile_at(context, index, &row))
+    const gsg_profile_row *row = gsg_profile_at(context, index);
+    if (!row)
         return gsg_error_set(err, GENSEG_ERROR_INVALID, "the profile has no row %lld", (long long)index);
-    genseg_profile out = {.struct_size = sizeof out, .operation = row.name, .ndim = row.ndim, .runs = row.runs,
-                          .seconds = row.seconds, .flops = row.flops, .bytes = row.bytes};
-    memcpy(out.shape, row.dims, sizeof out.shape);
+    genseg_profile out = {.struct_size = sizeof out, .operation = row->name, .ndim = row->ndim, .runs = row->runs,
+                          .seconds = row->seconds, .flops = row->flops, .bytes = row->bytes};
+    memcpy(out.shape, row->dims, sizeof out.shape);
     if (gsg_options_init(profile, profile->struct_size, &out, sizeof out) != GENSEG_OK)
         return gsg_error_set(err, GENSEG_ERROR_INVALID, "genseg_profile: struct_size is %zu", profile->struct_size);
     return GENSEG_OK;

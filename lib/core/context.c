@@ -58,7 +58,7 @@ genseg_status gsg_options_copy(void *defaults, size_t size, const void *given, c
 
 void gsg_context_defaults(genseg_context_options *options)
 {
-    *options = (genseg_context_options){.struct_size = sizeof *options, .log_level = GENSEG_LOG_INFO, .seed = 1, .winograd = 1};
+    *options = (genseg_context_options){.struct_size = sizeof *options, .log_level = GENSEG_LOG_INFO, .seed = 1};
 }
 
 genseg_status gsg_options_init(void *options, size_t size, const void *defaults, size_t known)
@@ -82,8 +82,8 @@ genseg_status gsg_context_new(const genseg_context_options *options, genseg_cont
     if ((o.alloc == NULL) != (o.free == NULL)) {
         return gsg_error_set(err, GENSEG_ERROR_INVALID, "alloc and free must be set both or neither");
     }
-    if (o.winograd != 0 && o.winograd != 1) {
-        return gsg_error_set(err, GENSEG_ERROR_INVALID, "winograd is %d, allowed are 0 and 1", (int)o.winograd);
+    if (o.no_winograd != 0 && o.no_winograd != 1) {
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "no_winograd is %d, allowed are 0 and 1", (int)o.no_winograd);
     }
     if (o.threads < 0 || o.threads > MAX_THREADS) {
         return gsg_error_set(err, GENSEG_ERROR_INVALID, "threads is %d, allowed are 0 to %d", (int)o.threads,

@@ -59,11 +59,10 @@ static gsg_profile_row *find(gsg_profile *profile, const gsg_profile_row *row)
             return at;
     }
     if (profile->count < MOST_ROWS) {
-        profile->rows[profile->count] = *row;
-        profile->rows[profile->count].runs = 0;
-        profile->rows[profile->count].seconds = profile->rows[profile->count].flops =
-            profile->rows[profile->count].bytes = 0;
-        profile->count++;
+        gsg_profile_row *at = &profile->rows[profile->count++];
+        *at = *row;
+        at->runs = 0;
+        at->seconds = at->flops = at->bytes = 0;
     }
     return &profile->rows[profile->count - 1]; // the last one takes what has no place of its own
 }
@@ -89,18 +88,15 @@ static int longer(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-int32_t gsg_profile_at(genseg_context *context, int64_t index, gsg_profile_row *row)
+const gsg_profile_row *gsg_profile_at(genseg_context *context, int64_t index)
 {
     gsg_profile *profile = context->profile;
-    int32_t found = 0;
     if (!profile)
-        return 0;
+        return NULL;
     pthread_mutex_lock(&profile->lock);
     if (index == 0)
         qsort(profile->rows, (size_t)profile->count, sizeof *profile->rows, longer);
-    found = index >= 0 && index < profile->count;
-    if (found)
-        *row = profile->rows[index];
+    const gsg_profile_row *row = index >= 0 && index < profile->count ? &profile->rows[index] : NULL;
     pthread_mutex_unlock(&profile->lock);
-    return found;
+    return row;
 }

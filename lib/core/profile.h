@@ -5,8 +5,10 @@
 
 #include "core/context.h"
 
+#define GSG_PROFILE_NAME 64
+
 typedef struct gsg_profile_row {
-    const char *name; // static text
+    char name[GSG_PROFILE_NAME];
     int32_t ndim;
     int64_t dims[5];
     int64_t runs;
@@ -20,7 +22,7 @@ void gsg_profile_free(genseg_context *context); // with the context
 double gsg_profile_begin(const genseg_context *context);
 // When it ends. `row` says what it was; its runs and seconds are set here. Nothing where `begin` is 0.
 void gsg_profile_end(genseg_context *context, double begin, const gsg_profile_row *row);
-// False beyond the last. The longest come first.
-int32_t gsg_profile_at(genseg_context *context, int64_t index, gsg_profile_row *row);
+// NULL beyond the last. The longest come first, in the order of the last call with index 0. Borrowed.
+const gsg_profile_row *gsg_profile_at(genseg_context *context, int64_t index);
 
 #endif

@@ -125,7 +125,8 @@ gsg_value gsg_graph_append(gsg_graph *graph, const gsg_node *node)
     for (int32_t i = 0; i < node->dst_count; i++)
         if (node->dst[i] >= 0)
             graph->values[node->dst[i]].node = graph->node_count;
-    graph->nodes[graph->node_count++] = *node;
+    graph->nodes[graph->node_count] = *node;
+    graph->nodes[graph->node_count++].block = graph->block;
     return node->dst[0];
 }
 
@@ -166,6 +167,11 @@ gsg_value gsg_graph_unary(gsg_graph *graph, gsg_node node, gsg_value x, const ch
     node.dst_count = 1;
     node.dst[0] = gsg_graph_like(graph, x);
     return gsg_graph_append(graph, &node);
+}
+
+void gsg_graph_block(gsg_graph *graph, int32_t on)
+{
+    graph->block = on ? ++graph->blocks : 0;
 }
 
 gsg_value gsg_op_input(gsg_graph *graph, const char *name, gsg_shape shape)

@@ -31,6 +31,10 @@ genseg_status gsg_graph_status(const gsg_graph *graph, gsg_error *err);
 void gsg_graph_fail(gsg_graph *graph, genseg_status status, const char *message);
 gsg_shape gsg_graph_shape(const gsg_graph *graph, gsg_value value); // ndim 0 for GSG_NONE
 
+// What is built from here on, up to the next call, belongs together (non-zero), or to no block (0): what only its own
+// nodes read may be computed again in the reverse pass instead of being kept, see gsg_plan_options.
+void gsg_graph_block(gsg_graph *graph, int32_t on);
+
 // Values that the host fills before a run (plain layout, see plan.h). An input that is
 // differentiated (a synthetic image) is one like any other.
 gsg_value gsg_op_input(gsg_graph *graph, const char *name, gsg_shape shape);

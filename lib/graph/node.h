@@ -64,6 +64,7 @@ typedef struct gsg_node {
     gsg_op op;
     int32_t src_count;
     int32_t dst_count;
+    int32_t block; // that it belongs to, counted from 1; 0: none. Set by gsg_graph_append()
     gsg_value src[GSG_NODE_SOURCES]; // in the order of the kernel's arguments; GSG_NONE: absent
     gsg_value dst[GSG_NODE_RESULTS];
     union {
@@ -116,6 +117,7 @@ struct gsg_graph {
     int32_t value_count, value_capacity;
     int32_t reverse; // first node of the reverse pass; node_count while there is none
     uint32_t dropouts;
+    int32_t block, blocks; // that nodes are appended to now; begun so far
     gsg_error error; // first error of a builder; status GENSEG_OK while there is none
 };
 

@@ -1,4 +1,5 @@
 // Runs the steps of a plan, hands gradients to the sink, and measures.
+#include <stdio.h>
 #include <string.h>
 
 #include "core/profile.h"
@@ -33,8 +34,9 @@ static genseg_status deliver(gsg_plan *plan, int32_t step, gsg_error *err)
 static gsg_profile_row row_of(const gsg_plan *plan, int32_t index)
 {
     const gsg_plan_step step = gsg_plan_step_at(plan, index);
-    gsg_profile_row row = {.name = step.name, .ndim = step.shape.ndim, .flops = plan->steps[index].kernel->flops,
+    gsg_profile_row row = {.ndim = step.shape.ndim, .flops = plan->steps[index].kernel->flops,
                            .bytes = plan->steps[index].kernel->bytes};
+    snprintf(row.name, sizeof row.name, "%s", step.name);
     memcpy(row.dims, step.shape.dims, (size_t)step.shape.ndim * sizeof *row.dims);
     return row;
 }

@@ -226,7 +226,7 @@ static genseg_status make(gsg_engine *engine, gsg_direction direction, const gsg
     static const char *const names[] = {"convolution", "convolution backward data", "convolution backward weights"};
     genseg_status (*const runs[])(const gsg_kernel *, const gsg_run *, float *const *, void *,
                                   gsg_error *) = {gsg_conv_run_forward, gsg_conv_run_data, gsg_conv_run_weights};
-    const int32_t wanted = gsg_engine_context(engine)->options.winograd;
+    const int32_t wanted = !gsg_engine_context(engine)->options.no_winograd;
     char what[288], a[GSG_SHAPE_TEXT_SIZE], b[GSG_SHAPE_TEXT_SIZE];
     genseg_status status = check_destination(conv, src, weights, dst, err);
     if (status != GENSEG_OK)
@@ -258,7 +258,8 @@ static genseg_status make(gsg_engine *engine, gsg_direction direction, const gsg
         gsg_kernel_free(&k->base);
         return status;
     }
-    k->base.name = gsg_onednn_conv_name(k->conv);
+    snprintf(k->label, sizeof k->label, "%s, %s", names[direction], gsg_onednn_conv_name(k->conv));
+    k->base.name = k->label;
     describe(&k->base, conv, src, weights, dst);
     gsg_conv_plan_scratch(k, direction);
     *kernel = &k->base;

@@ -12,6 +12,7 @@
 // an operand that differs by its batch stride alone; else 1.
 typedef struct gsg_conv_kernel {
     gsg_kernel base;
+    char label[64]; // its name: direction and oneDNN's implementation
     gsg_onednn_conv *conv;
     gsg_weights weights;
     gsg_desc src, dst, inner_src, inner_dst;

@@ -22,8 +22,11 @@ static gsg_value double_conv(gsg_graph *graph, const gsg_unet *unet, const char 
                              gsg_mode mode)
 {
     gsg_conv conv = gsg_nn_square(unet->spatial, 3, 1, 1, 0);
+    gsg_graph_block(graph, 1);
     gsg_value y = gsg_nn_conv_norm(graph, name, 0, x, channels, &conv, 0.0f, mode);
-    return gsg_nn_conv_norm(graph, name, 3, y, channels, &conv, 0.0f, mode);
+    y = gsg_nn_conv_norm(graph, name, 3, y, channels, &conv, 0.0f, mode);
+    gsg_graph_block(graph, 0);
+    return y;
 }
 
 static genseg_status check(const gsg_unet *unet, gsg_shape image, gsg_error *err)

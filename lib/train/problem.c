@@ -37,6 +37,7 @@ genseg_status gsg_problem_plan(gsg_problem *problem, gsg_plan **plan, gsg_error 
                                       .gradients = gradients,
                                       .gradient_count = params,
                                       .params = index,
+                                      .recompute = problem->recompute,
                                       .workspace = problem->workspace};
     GSG_TRY(gsg_plan_new(problem->graph, &options, plan, err));
 done:

@@ -23,6 +23,7 @@ typedef struct gsg_problem {
     gsg_value inputs[GSG_PROBLEM_VALUES]; // whose gradients the host reads,
     gsg_value gradients[GSG_PROBLEM_VALUES]; // set by gsg_problem_plan()
     int32_t input_count;
+    int32_t recompute;        // of the plan, see plan.h
     gsg_workspace *workspace; // of the plan, see plan.h; NULL: its own
 } gsg_problem;
 

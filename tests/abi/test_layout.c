@@ -49,7 +49,7 @@ AT(genseg_context_options, log_level, 48);
 AT(genseg_context_options, threads, 52);
 AT(genseg_context_options, seed, 56);
 AT(genseg_context_options, memory_limit, 64);
-AT(genseg_context_options, winograd, 72);
+AT(genseg_context_options, no_winograd, 72);
 
 SIZE(genseg_profile, 96);
 AT(genseg_profile, struct_size, 0);

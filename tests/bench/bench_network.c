@@ -135,14 +135,14 @@ static void print_profile(const bench *b)
 {
     const double peak = gsg_peak_flops(b->context);
     double flops = 0, seconds = 0;
-    gsg_profile_row row;
-    for (int64_t i = 0; gsg_profile_at(b->context, i, &row); i++) {
+    const gsg_profile_row *row;
+    for (int64_t i = 0; (row = gsg_profile_at(b->context, i)); i++) {
         char text[GSG_SHAPE_TEXT_SIZE];
-        const gsg_shape shape = gsg_shape_make(row.ndim, row.dims);
-        flops += row.flops;
-        seconds += row.seconds;
-        printf("%8.2f ms %5d runs %8.1f GFLOP/s %7.1f GB/s  %-18s %s\n", row.seconds * 1e3, (int)row.runs,
-               row.flops / row.seconds * 1e-9, row.bytes / row.seconds * 1e-9, gsg_shape_text(shape, text), row.name);
+        const gsg_shape shape = gsg_shape_make(row->ndim, row->dims);
+        flops += row->flops;
+        seconds += row->seconds;
+        printf("%8.2f ms %5d runs %8.1f GFLOP/s %7.1f GB/s  %-18s %s\n", row->seconds * 1e3, (int)row->runs,
+               row->flops / row->seconds * 1e-9, row->bytes / row->seconds * 1e-9, gsg_shape_text(shape, text), row->name);
     }
     printf("%.1f GFLOP in %.1f ms: %.0f GFLOP/s, %.2f of the machine's peak of %.0f; arena %.1f MB\n", flops * 1e-9,
            seconds * 1e3, flops / seconds * 1e-9, flops / seconds / peak, peak * 1e-9,
