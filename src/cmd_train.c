@@ -43,8 +43,7 @@ static const char help[] =
     "  --segmenter NAME       unet2d or unet3d (default: as DATA is)\n"
     "  --width W              channels of the first level (default 64 in 2-D, 16 in 3-D)\n"
     "  --size 256x256         what the network sees at once (in 3-D 64x64x48)\n"
-    "  --batch B              images or patches a step (default 2)\n"
-    "  --lr R, --warmup N     learning rate; steps until it is reached\n"
+    "  --batch B              images or patches a step (default 2); --lr R, --warmup N: learning rate\n"
     "  --optimizer NAME       adam (default), adamw, rmsprop or sgd; --momentum P, --weight-decay P\n"
     "  --schedule NAME        of the learning rate: cosine (default), plateau or constant\n"
     "  --normalise NAME       percentile (default), zscore or none\n"
@@ -53,6 +52,7 @@ static const char help[] =
     "  --foreground P         share of patches centred on foreground (default 0.33)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files; --grey: colours as grey\n"
     "  --threads T, --memory 4G          limits; a run that needs more memory is refused at once\n"
+    "  --recompute            a third less memory for a third more time (default: where --memory asks)\n"
     "  --profile              show what the time was spent on; --no-winograd; -q, --quiet: no progress\n"
     "\n"
     "example: genseg train scans/ --examples 40 --time 10m --out liver.safetensors\n";

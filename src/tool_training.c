@@ -74,6 +74,7 @@ static argument *append_segmenter(training_arguments *my, argument *end)
         {.name = "foreground", .kind = ARGUMENT_REAL, .target = &trainer->foreground, .low = 0, .high = 1},
         {.name = "symmetric", .kind = ARGUMENT_AXES, .target = &trainer->symmetric},
         {.name = "class-weights", .kind = ARGUMENT_FLAG, .target = &my->class_weights},
+        {.name = "recompute", .kind = ARGUMENT_FLAG, .target = &my->recompute},
         {.name = "no-class-weights", .kind = ARGUMENT_FLAG, .target = &my->no_class_weights},
         {.name = NULL},
     };
@@ -142,6 +143,8 @@ bool training_settle(training_arguments *my, const char *command, int *code)
     }
     if (my->class_weights || my->no_class_weights)
         trainer->class_weights = my->class_weights;
+    if (my->recompute)
+        trainer->recompute = 1;
     if (my->normalise)
         trainer->normalise = strcmp(my->normalise, "zscore") == 0 ? GENSEG_NORMALISE_ZSCORE
                              : strcmp(my->normalise, "none") == 0 ? GENSEG_NORMALISE_NONE

@@ -15,6 +15,7 @@ typedef struct training_arguments {
     tool_size size;
     const char *normalise, *levers;
     int64_t candidates, noise, solver_terms;
+    bool recompute;
     bool class_weights, no_class_weights;
 } training_arguments;
 

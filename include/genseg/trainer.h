@@ -100,6 +100,12 @@ typedef struct genseg_trainer_options {
     double appearance;          /**< first magnitude of changes of synthetic images, 1 being the usual; default 1 */
     double levers_lr;           /**< default 0.05 */
     double feedback_lr;         /**< of GENSEG_LEVER_GENERATOR; default 3e-4 */
+
+    /** Of the segmenter: 1: values inside its blocks are computed again in the reverse pass instead of being kept, which
+        takes up to a third more time a step and gives the same weights, bit for bit; 0 (default): where the
+        context's memory limit is too low otherwise; -1: never. */
+    int32_t recompute;
+    int32_t reserved;           /**< 0 */
 } genseg_trainer_options;
 
 /** Fills `options` with the defaults. @threads any @since 0.1 */

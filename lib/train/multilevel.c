@@ -81,6 +81,7 @@ static genseg_status build_joint(gsg_multilevel *m, gsg_error *err)
     gsg_problem problem = {.graph = graph, .params = m->segmenter, .loss = {m->loss}, .seed = {GSG_NONE}, .losses = 1,
                            .outputs = {m->loss}, .output_count = 1};
     problem.workspace = m->options.gan.judging;
+    problem.recompute = m->options.recompute;
     GSG_TRY(gsg_problem_plan(&problem, &m->joint, err));
 done:
     gsg_graph_free(graph);
@@ -100,6 +101,7 @@ static genseg_status build_outer(gsg_multilevel *m, gsg_error *err)
     gsg_problem problem = {.graph = graph, .params = m->segmenter, .loss = {m->outer_loss}, .seed = {GSG_NONE},
                            .losses = 1, .outputs = {m->outer_loss}, .output_count = 1};
     problem.workspace = m->options.gan.judging;
+    problem.recompute = m->options.recompute;
     GSG_TRY(gsg_problem_plan(&problem, &m->outer, err));
 done:
     gsg_graph_free(graph);
@@ -122,6 +124,7 @@ static genseg_status build_probe(gsg_multilevel *m, gsg_error *err)
                            .losses = 1, .no_params = 1, .outputs = {m->probe_loss}, .output_count = 1,
                            .inputs = {m->probe_image, m->probe_target, m->probe_pairs}, .input_count = 3};
     problem.workspace = m->options.gan.judging;
+    problem.recompute = m->options.recompute;
     GSG_TRY(gsg_problem_plan(&problem, &m->probe, err));
     m->probe_image_gradient = problem.gradients[0];
     m->probe_target_gradient = problem.gradients[1];

@@ -46,7 +46,7 @@ typedef struct gsg_multilevel_options {
     int32_t terms;      // of the Neumann series, or iterations of conjugate gradients; 3
     int32_t gan_every;  // segmenter steps between steps of level I; 0: the generator is frozen
     int32_t levers_every; // segmenter steps between steps of level III; with level I in the same step
-    int32_t reserved;
+    int32_t recompute;  // of the segmenter's plans, see plan.h
     double damping;     // of conjugate gradients, relative to the curvature along the gradient; 1
     double probe;       // length of a probe's step, 0.01
     double gamma;       // at first

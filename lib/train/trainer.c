@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "predict/tiles.h"
 #include "train/problem.h"
 
@@ -57,6 +58,7 @@ static genseg_status check_options(const genseg_trainer_options *o, gsg_error *e
     GSG_TRY(range("momentum", o->momentum, 0, 0.99999, err));
     GSG_TRY(range("weight_decay", o->weight_decay, 0, 1e3, err));
     GSG_TRY(range("warmup", (double)o->warmup, 0, 1e12, err));
+    GSG_TRY(range("recompute", o->recompute, -1, 1, err));
     GSG_TRY(range("foreground", o->foreground, 0, 1, err));
     GSG_TRY(range("normalise", o->normalise, GSG_NORMALISE_PERCENTILE, GSG_NORMALISE_NONE, err));
     GSG_TRY(range("symmetric", o->symmetric, 0, GSG_AXIS_D | GSG_AXIS_H | GSG_AXIS_W, err));
@@ -175,7 +177,8 @@ static genseg_status build_plan(genseg_trainer *trainer, gsg_error *err)
     gsg_value logits = gsg_unet_build(graph, &trainer->unet, trainer->image, GSG_MODE_TRAIN);
     trainer->loss_value = gsg_nn_segmentation_loss(graph, logits, trainer->target, trainer->weights);
     gsg_problem problem = {.graph = graph, .params = trainer->params, .loss = {trainer->loss_value},
-                           .seed = {GSG_NONE}, .losses = 1, .outputs = {trainer->loss_value}, .output_count = 1};
+                           .seed = {GSG_NONE}, .losses = 1, .outputs = {trainer->loss_value}, .output_count = 1,
+                           .recompute = trainer->options.recompute > 0};
     GSG_TRY(gsg_problem_plan(&problem, &trainer->plan, err));
 done:
     gsg_graph_free(graph);
@@ -348,8 +351,8 @@ done:
     return status;
 }
 
-genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, const genseg_trainer_options *options,
-                              genseg_trainer **trainer, gsg_error *err)
+static genseg_status make(genseg_context *context, genseg_dataset *dataset, const genseg_trainer_options *options,
+                          genseg_trainer **trainer, gsg_error *err)
 {
     const uint64_t before = atomic_load(&context->memory);
     genseg_trainer *made = gsg_alloc_zero(context, 1, sizeof *made);
@@ -371,6 +374,21 @@ genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, 
     made->options.method = made->options.gan_loss = made->options.solver = NULL;
     *trainer = made;
     return GENSEG_OK;
+}
+
+genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, const genseg_trainer_options *options,
+                              genseg_trainer **trainer, gsg_error *err)
+{
+    genseg_status status = make(context, dataset, options, trainer, err);
+    if (status != GENSEG_ERROR_NOMEM || context->options.memory_limit == 0 || options->recompute != 0)
+        return status;
+    genseg_trainer_options sparing = *options;
+    sparing.recompute = 1;
+    status = make(context, dataset, &sparing, trainer, err);
+    if (status == GENSEG_OK)
+        gsg_log(context, GENSEG_LOG_WARNING,
+                "memory_limit: values are computed again instead of being kept, steps take up to a third longer");
+    return status;
 }
 
 static void free_cases(genseg_context *context, gsg_trainer_cases *cases)

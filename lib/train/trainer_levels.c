@@ -230,6 +230,7 @@ genseg_status gsg_trainer_plan_levels(genseg_trainer *trainer, gsg_error *err)
     m.levers = trainer->method == GSG_METHOD_GENSEG && trainer->validation.count > 0 ? o->levers : 0;
     m.levers_every = (int32_t)o->levers_every;
     m.terms = o->solver_terms;
+    m.recompute = o->recompute > 0;
     m.gan_lr = o->gan_lr;
     m.gamma = o->gamma;
     m.appearance = o->appearance;

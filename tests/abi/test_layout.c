@@ -177,7 +177,7 @@ AT(genseg_synthesize_options, warp, 24);
 AT(genseg_synthesize_options, reserved, 28);
 AT(genseg_synthesize_options, magnitude, 32);
 
-SIZE(genseg_trainer_options, 304);
+SIZE(genseg_trainer_options, 312);
 AT(genseg_trainer_options, struct_size, 0);
 AT(genseg_trainer_options, segmenter, 8);
 AT(genseg_trainer_options, optimizer, 16);
@@ -218,6 +218,7 @@ AT(genseg_trainer_options, gamma, 272);
 AT(genseg_trainer_options, appearance, 280);
 AT(genseg_trainer_options, levers_lr, 288);
 AT(genseg_trainer_options, feedback_lr, 296);
+AT(genseg_trainer_options, recompute, 304);
 
 SIZE(genseg_audit, 64);
 AT(genseg_audit, struct_size, 0);

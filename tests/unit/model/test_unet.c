@@ -12,6 +12,7 @@ typedef struct fixture {
     gsg_shape image, target;
     size_t *order; // index in the golden file of each parameter
     float **gradients;
+    size_t memory; // of the training plan
 } fixture;
 
 static void setup(fixture *f, const json_t *golden)
@@ -109,7 +110,7 @@ static void infer(fixture *f)
     gsg_graph_free(graph);
 }
 
-static void train(fixture *f)
+static void train(fixture *f, int32_t recompute)
 {
     gsg_error err = {0};
     gsg_graph *graph;
@@ -125,8 +126,9 @@ static void train(fixture *f)
                   err.message);
     gsg_value outputs[2] = {loss, logits};
     gsg_plan_options options = {.outputs = outputs, .output_count = 2, .gradients = gradients,
-                                .gradient_count = count, .params = index};
+                                .gradient_count = count, .params = index, .recompute = recompute};
     ck_assert_msg(gsg_plan_new(graph, &options, &plan, &err) == GENSEG_OK, "%s", err.message);
+    f->memory = gsg_plan_memory(plan);
     gsg_plan_set_sink(plan, keep, f);
     fill_image(f, gsg_plan_data(plan, image));
     fill_target(f, gsg_plan_data(plan, target));
@@ -145,8 +147,31 @@ START_TEST(agrees_with_pytorch)
     fixture f = {0};
     setup(&f, json_array_get(cases, (size_t)_i));
     infer(&f);
-    train(&f);
+    train(&f, 0);
     teardown(&f);
+    json_decref(cases);
+}
+END_TEST
+
+START_TEST(gives_the_same_where_values_are_not_kept)
+{
+    json_t *cases = load_golden(GOLDEN_DIR "/unet.json");
+    fixture kept = {0}, again = {0};
+    setup(&kept, json_array_get(cases, (size_t)_i));
+    setup(&again, json_array_get(cases, (size_t)_i));
+    train(&kept, 0);
+    train(&again, 1);
+    for (int32_t i = 0; i < kept.params->count; i++) {
+        const gsg_param *p = &kept.params->items[i];
+        ck_assert(memcmp(p->data, again.params->items[i].data, (size_t)p->layout.count * sizeof(float)) == 0);
+        if (kept.gradients[i])
+            ck_assert_msg(memcmp(kept.gradients[i], again.gradients[i],
+                                 (size_t)gsg_shape_count(p->layout.shape) * sizeof(float)) == 0,
+                          "gradient of %s", p->name);
+    }
+    ck_assert_uint_lt(again.memory, kept.memory);
+    teardown(&kept);
+    teardown(&again);
     json_decref(cases);
 }
 END_TEST
@@ -194,6 +219,7 @@ int main(void)
     TCase *tcase = tcase_create("unet");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, agrees_with_pytorch, 0, 4);
+    tcase_add_loop_test(tcase, gives_the_same_where_values_are_not_kept, 0, 4);
     tcase_add_test(tcase, refuses_sizes_that_do_not_fit);
     tcase_add_test(tcase, has_the_published_number_of_weights);
     suite_add_tcase(suite, tcase);

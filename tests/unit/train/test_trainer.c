@@ -336,6 +336,7 @@ START_TEST(memory_is_foretold)
         genseg_trainer *trainer = NULL;
         options.width = of->width;
         options.batch = of->batch;
+        options.recompute = -1;
         const uint64_t before = atomic_load(&context->memory);
         context->options.memory_limit = pass == 0 ? 0 : before + bytes - (pass == 2);
         atomic_store(&context->memory_peak, before);
@@ -356,6 +357,41 @@ START_TEST(memory_is_foretold)
     context_close(context);
     remove(path);
     ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+// With a byte less than it wants it computes values again; the weights are the same.
+START_TEST(a_low_limit_is_met)
+{
+    const phantom data = {2, 2, 1, 4, 2};
+    genseg_context *context = context_with(0);
+    genseg_trainer *trainers[2] = {NULL};
+    genseg_dataset *dataset = NULL;
+    genseg_trainer_options options = options_of(2, 4);
+    options.width = 16;
+    options.size[1] = options.size[2] = 64;
+    OK(phantom_new(context, &data, &dataset, err));
+    for (int i = 0; i < 2; i++) {
+        const uint64_t before = atomic_load(&context->memory);
+        context->options.memory_limit = i ? before + trainers[0]->memory - 1 : 0;
+        atomic_store(&context->memory_peak, before);
+        OK(gsg_trainer_new(context, dataset, &options, &trainers[i], err));
+        OK(gsg_trainer_run(trainers[i], NULL, NULL, err));
+        const uint64_t peak = atomic_load(&context->memory_peak) - before, bytes = trainers[i]->memory;
+        ck_assert_int_eq(trainers[i]->options.recompute, i);
+        ck_assert_msg(peak <= bytes && (double)bytes <= 1.05 * (double)peak, "%llu bytes foretold, %llu measured",
+                      (unsigned long long)bytes, (unsigned long long)peak);
+    }
+    context->options.memory_limit = 0;
+    ck_assert_uint_lt(trainers[1]->memory, trainers[0]->memory);
+    for (int32_t i = 0; i < trainers[0]->params->count; i++) {
+        const gsg_param *p = &trainers[0]->params->items[i];
+        ck_assert(memcmp(p->data, trainers[1]->params->items[i].data, (size_t)p->layout.count * sizeof(float)) == 0);
+    }
+    gsg_trainer_free(trainers[0]);
+    gsg_trainer_free(trainers[1]);
+    gsg_dataset_release(dataset);
+    context_close(context);
 }
 END_TEST
 
@@ -460,6 +496,7 @@ int main(void)
     tcase_add_test(tests, validation_is_of_whole_cases);
     tcase_add_test(tests, spacings_that_differ);
     tcase_add_test(tests, a_class_without_examples);
+    tcase_add_test(tests, a_low_limit_is_met);
     tcase_add_loop_test(tests, memory_is_foretold, 0, (int)(sizeof budgets / sizeof budgets[0]));
     tcase_add_test(tests, planning_survives_failing_allocations);
     tcase_add_test(tests, runs_survive_failing_allocations);

@@ -344,6 +344,7 @@ START_TEST(memory_is_foretold)
     genseg_dataset *dataset = NULL;
     genseg_trainer *trainer = NULL;
     options.width = options.generator_width = 8;
+    options.recompute = -1;
     OK(phantom_new(context, &plain, &dataset, err));
     const uint64_t before = atomic_load(&context->memory);
     atomic_store(&context->memory_peak, before);
