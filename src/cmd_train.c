@@ -52,7 +52,7 @@ static const char help[] =
     "  --foreground P         share of patches centred on foreground (default 0.33)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files; --grey: colours as grey\n"
     "  --threads T, --memory 4G          limits; a run that needs more memory is refused at once\n"
-    "  --recompute            a third less memory for a third more time (default: where --memory asks)\n"
+    "  --recompute            less memory for up to a third more time (default: where --memory asks)\n"
     "  --profile              show what the time was spent on; --no-winograd; -q, --quiet: no progress\n"
     "\n"
     "example: genseg train scans/ --examples 40 --time 10m --out liver.safetensors\n";
