@@ -58,6 +58,15 @@ class Work(ToolTest):
         half = len(values) // 2
         self.assertTrue(all(abs(a + b - 1) < 1e-4 for a, b in zip(values[:half], values[half:])))
 
+    def test_profile(self):
+        data = 'phantom:count=4,size=64x64'
+        wanted = ['train', data, '--out', 'm', '--method', 'plain', '--width', 16, '--size', '64x64', '--steps', 2]
+        done = self.succeed(*wanted, '--profile')
+        self.assertRegex(done.stdout, r'(?m)^ +\d+\.\d+ +\d+\.\d% .* all operations$')
+        self.assertIn(' winograd', done.stdout)
+        self.assertNotIn(' winograd', self.succeed(*wanted, '--profile', '--no-winograd').stdout)
+        self.assertNotIn('seconds', self.succeed(*wanted, '--recompute').stdout)
+
     def test_evaluate(self):
         data = 'phantom:count=10,size=64x64,classes=3'
         self.train(data, 'm.safetensors', '--examples', 6, '--val-examples', 2, '--seed', 5)

@@ -334,12 +334,47 @@ START_TEST(audits)
 }
 END_TEST
 
+// Rows in descending order, what was trained among them; the same struct read by an older caller; switched off it stays.
+START_TEST(profiled)
+{
+    begin();
+    const genseg_trainer_options options = tiny();
+    genseg_profile row = {.struct_size = sizeof row};
+    double before = INFINITY, seconds = 0;
+    int64_t rows = 0, convolutions = 0, batches = 0, updates = 0;
+    CK_FAILS(genseg_context_profile(context, 0, &row, err), GENSEG_ERROR_INVALID, "no row 0");
+    CK_FAILS(genseg_context_set_profile(NULL, 1, err), GENSEG_ERROR_INVALID, "context is NULL");
+    CK_OK(genseg_context_set_profile(context, 1, err));
+    genseg_trainer_free(trained(&options));
+    CK_OK(genseg_context_set_profile(context, 0, err));
+    for (; genseg_context_profile(context, rows, &row, NULL) == GENSEG_OK; rows++) {
+        ck_assert(row.seconds <= before && row.runs > 0 && row.flops >= 0);
+        before = row.seconds;
+        seconds += row.seconds;
+        convolutions += strstr(row.operation, "convolution") || strstr(row.operation, "winograd");
+        batches += strcmp(row.operation, "batches") == 0;
+        updates += strcmp(row.operation, "updates of parameters") == 0;
+    }
+    ck_assert(rows > 10 && seconds > 0 && convolutions > 3 && batches == 1 && updates == 1);
+    genseg_trainer_free(trained(&options));
+    int64_t again = 0;
+    while (genseg_context_profile(context, again, &row, NULL) == GENSEG_OK)
+        again++;
+    ck_assert_int_eq(again, rows);
+    row.struct_size = 4;
+    CK_FAILS(genseg_context_profile(context, 0, &row, err), GENSEG_ERROR_INVALID, "struct_size");
+    ck_assert(genseg_context_peak(context) >= 0 && genseg_context_peak(NULL) == 0);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {defaults, options_of_any_age, missing_arguments_are_named,
                                   generators_only_where_there_are,
                                   begins_with_a_model,
                                   audits,
+                                  profiled,
                                   described_before_and_after};
     return run_tests("api_trainer", tests, sizeof tests / sizeof tests[0]);
 }

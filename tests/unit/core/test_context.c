@@ -39,6 +39,9 @@ START_TEST(bad_options_are_refused)
     options.threads = 100000;
     refused(&options, GENSEG_ERROR_INVALID, "threads is 100000");
     options.threads = 1;
+    options.no_winograd = 2;
+    refused(&options, GENSEG_ERROR_INVALID, "no_winograd is 2");
+    options.no_winograd = 1;
     options.alloc = faults_alloc;
     options.alloc_user = &f;
     refused(&options, GENSEG_ERROR_INVALID, "both or neither");
