@@ -104,8 +104,8 @@ GENSEG_API void genseg_context_memory(const genseg_context *context, uint64_t *c
 /**
  * Begins (1) or ends (0) a profile of all that the context's handles do. It begins with nothing; what was
  * measured stays to be read when it has ended.
- * @return NOMEM
- * @threads any
+ * @return INVALID, NOMEM
+ * @threads exclusive: no work of the context is in progress
  * @since 0.1
  */
 GENSEG_API genseg_status genseg_context_set_profile(genseg_context *context, int32_t on, genseg_error *err);
@@ -115,7 +115,7 @@ GENSEG_API genseg_status genseg_context_set_profile(genseg_context *context, int
  * @param index from 0, which orders the rows; INVALID ends the list
  * @param[out] profile its struct_size says how much the caller knows
  * @return INVALID
- * @threads any, while no work of the context is in progress
+ * @threads exclusive: no work of the context is in progress
  * @since 0.1
  */
 GENSEG_API genseg_status genseg_context_profile(genseg_context *context, int64_t index, genseg_profile *profile,
