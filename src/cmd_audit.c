@@ -30,7 +30,7 @@ static const char help[] =
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
     "  --grey                            image files of three channels are read as one\n"
     "  --batch, --gan-lr, --solver, ...  as in genseg train; networks and size are MODEL's\n"
-    "  --threads T, --memory 4G          limits\n"
+    "  --threads T, --memory 4G          limits; --no-winograd: direct convolutions, as a check\n"
     "  -q, --quiet            no progress\n"
     "\n"
     "Prints for each group of levers: values moved, lengths of the gradient, of the brute force's and of\n"

@@ -33,7 +33,7 @@ static const char help[] =
     "  --groups CHARS         cases with equal names before one of CHARS stay together (patients)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
     "  --grey                            image files of three channels are read as one\n"
-    "  --threads T, --memory 4G          limits\n"
+    "  --threads T, --memory 4G          limits; --no-winograd: direct convolutions, as a check\n"
     "  -q, --quiet            no progress\n"
     "  --steps, --width, --size, --batch, --lr, --gan-steps, --gamma, ...\n"
     "                         as in `genseg train`, for all methods (not --time, --patience)\n"

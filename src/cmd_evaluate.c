@@ -29,7 +29,7 @@ static const char help[] =
     "  --overlap P            part that neighbouring tiles share, 0 to 0.9 (default 0.5)\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
     "  --grey                            image files of three channels are read as one\n"
-    "  --threads T, --memory 4G          limits\n"
+    "  --threads T, --memory 4G          limits; --no-winograd: direct convolutions, as a check\n"
     "  -q, --quiet            no progress\n"
     "\n"
     "The table has means +- standard deviations over the cases where a score is defined. Empty masks:\n"

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include <dirent.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <genseg/genseg.h>
@@ -27,7 +26,7 @@ static const char help[] =
     "  -o, --out DIR          folder to write to; made if it is not there\n"
     "  --probabilities        also write NAME_probabilities, one volume for each class\n"
     "  --overlap P            part that neighbouring tiles share, 0 to 0.9 (default 0.5); less is faster\n"
-    "  --threads T            threads (default: all cores)\n"
+    "  --threads T            threads (default: all cores); --no-winograd: direct convolutions\n"
     "  --memory 4G            most memory to use; what can't be done within is refused\n"
     "  -q, --quiet            no progress\n"
     "\n"
@@ -228,13 +227,6 @@ static int32_t on_progress(const genseg_progress *progress, void *user)
     return interrupt_asked();
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 // What lies in the image; the next one may be better.
 static bool is_about_image(genseg_status status)
 {
@@ -252,7 +244,7 @@ static int run_jobs(console *to, const genseg_segmenter *segmenter, const job_li
         const job *item = &list->items[i];
         char what[48];
         genseg_error err;
-        double begin = now();
+        double begin = console_clock();
         snprintf(what, sizeof what, "%zu/%zu", i + 1, list->count);
         to->what = what;
         genseg_status status = interrupt_asked() ? GENSEG_ERROR_CANCELLED
@@ -265,7 +257,7 @@ static int run_jobs(console *to, const genseg_segmenter *segmenter, const job_li
             return TOOL_CANCELLED;
         }
         if (status == GENSEG_OK) {
-            printf("%s\t%s\t%.2f\n", item->image, item->label, now() - begin);
+            printf("%s\t%s\t%.2f\n", item->image, item->label, console_clock() - begin);
             fflush(stdout);
             continue;
         }

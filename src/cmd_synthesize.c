@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <time.h>
 #include <unistd.h>
 
 #include <genseg/genseg.h>
@@ -30,7 +29,7 @@ static const char help[] =
     "  --magnitude X          how much, 0 to 4 (default 1: as training begins)\n"
     "  --seed S               of warps and noise (default 1)\n"
     "  --discretise NAME      merged (one kernel for each cell, the same images) or best (the likeliest)\n"
-    "  --threads T            threads (default: all cores)\n"
+    "  --threads T            threads (default: all cores); --no-winograd: direct convolutions\n"
     "  --memory 4G            most memory to use; what can't be done within is refused\n"
     "  -q, --quiet            no progress\n"
     "\n"
@@ -119,13 +118,6 @@ static bool name_jobs(console *to, job *jobs, int count, char **masks)
 
 // --- The work ---
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 // What lies in the mask; the next one may be better.
 static bool is_about_mask(genseg_status status)
 {
@@ -137,7 +129,7 @@ static int make_image(console *to, const genseg_generator *generator, const job 
 {
     genseg_error err;
     genseg_synthesize_options options = my->options;
-    const double begin = now();
+    const double begin = console_clock();
     options.number = number - 1;
     char *image = name_of(item, my->out, number, ""), *mask = my->warp ? name_of(item, my->out, number, "_mask") : NULL;
     int code = TOOL_OK;
@@ -150,7 +142,7 @@ static int make_image(console *to, const genseg_generator *generator, const job 
         if (*status != GENSEG_OK)
             code = tool_failed(to, *status, &err);
         else
-            printf("%s\t%s\t%.2f\n", item->mask, image, now() - begin);
+            printf("%s\t%s\t%.2f\n", item->mask, image, console_clock() - begin);
         fflush(stdout);
     }
     free(mask);

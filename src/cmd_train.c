@@ -43,7 +43,7 @@ static const char help[] =
     "  --segmenter NAME       unet2d or unet3d (default: as DATA is)\n"
     "  --width W              channels of the first level (default 64 in 2-D, 16 in 3-D)\n"
     "  --size 256x256         what the network sees at once (in 3-D 64x64x48)\n"
-    "  --batch B              images or patches a step (default 2); --lr R, --warmup N: learning rate\n"
+    "  --batch B, --lr R      images or patches a step (2); learning rate, reached in --warmup N steps\n"
     "  --optimizer NAME       adam (default), adamw, rmsprop or sgd; --momentum P, --weight-decay P\n"
     "  --schedule NAME        of the learning rate: cosine (default), plateau or constant\n"
     "  --normalise NAME       percentile (default), zscore or none\n"
@@ -191,10 +191,10 @@ static int train(console *to, train_arguments *my, genseg_context *context, gens
     if (status != GENSEG_OK)
         return tool_failed(to, status, &err);
     say_plan(to, my, context, dataset, trainer);
-    const double begin = profile_clock();
+    const double begin = console_clock();
     interrupt_arm(trainer);
     status = genseg_trainer_run(trainer, on_progress, to, &err);
-    const double seconds = profile_clock() - begin;
+    const double seconds = console_clock() - begin;
     int code = finish(to, my, trainer, status, &err);
     if (my->common.profile)
         profile_print(context, seconds);

@@ -21,7 +21,7 @@
 // Carriage return, then erase to the end of the line.
 #define ERASE_LINE "\r\033[K"
 
-static double now(void)
+double console_clock(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -30,7 +30,7 @@ static double now(void)
 
 void console_init(console *to, bool quiet)
 {
-    *to = (console){.terminal = isatty(STDERR_FILENO) == 1, .quiet = quiet, .drawn_at = now()};
+    *to = (console){.terminal = isatty(STDERR_FILENO) == 1, .quiet = quiet, .drawn_at = console_clock()};
 }
 
 // Nothing can be done about an stderr that can't be written.
@@ -268,7 +268,7 @@ static void draw(console *to, const genseg_progress *progress)
 void console_progress(console *to, const genseg_progress *progress)
 {
     bool validated = to->phase == GENSEG_PHASE_VALIDATE && progress->phase == GENSEG_PHASE_TRAIN;
-    double time = now(), pause = to->terminal ? REDRAW_SECONDS : validated ? VALIDATED_SECONDS : PLAIN_SECONDS;
+    double time = console_clock(), pause = to->terminal ? REDRAW_SECONDS : validated ? VALIDATED_SECONDS : PLAIN_SECONDS;
     to->phase = progress->phase;
     if (progress->phase == GENSEG_PHASE_TRAIN)
         to->training = *progress;

@@ -40,6 +40,9 @@ void console_progress(console *to, const genseg_progress *progress);
 // Takes the progress line away.
 void console_clear(console *to);
 
+// A clock that only goes forward, in seconds.
+double console_clock(void);
+
 // "1:02:03", "2:03" into `text`; "?" where unknown.
 #define CONSOLE_TIME_SIZE 24
 const char *console_time(double seconds, char text[CONSOLE_TIME_SIZE]);

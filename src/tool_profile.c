@@ -2,16 +2,8 @@
 #include "tool_profile.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define MOST_ROWS 30
-
-double profile_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static void print_row(const char *name, const genseg_profile *row, double whole, double peak)
 {

@@ -6,7 +6,5 @@
 
 // Prints the context's profile, its longest rows and their sum. `seconds`: what the profiled work took by the clock.
 void profile_print(genseg_context *context, double seconds);
-// The clock, in seconds.
-double profile_clock(void);
 
 #endif

@@ -52,7 +52,7 @@ typedef struct genseg_context_options {
 /** What one kind of operation of one shape cost, see genseg_context_profile(). */
 typedef struct genseg_profile {
     size_t struct_size;
-    const char *operation; /**< "winograd", "batches", ...; borrowed until the profile begins anew */
+    const char *operation; /**< "winograd", "batches", ...; borrowed until the rows are ordered again */
     int32_t ndim;          /**< of `shape`; 0: none */
     int32_t reserved;
     int64_t shape[5]; /**< of its first result: N, C, [D,] H, W */

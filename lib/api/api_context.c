@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/parallel.h"
-#include "genseg/version.h"
 #include "core/profile.h"
+#include "genseg/version.h"
 #include "kernel/kernel.h"
 #include "kernel/peak.h"
 #include "tensor/array.h"

@@ -65,7 +65,7 @@ static void mark_inner(order *o)
         const int32_t producer = o->graph->values[v].node;
         const int32_t block = o->graph->nodes[producer].block;
         o->inner[v] = o->graph->values[v].role == GSG_ROLE_ACTIVATION && producer < o->graph->reverse && block != 0 &&
-                      block != last;
+                      block != last && o->graph->nodes[producer].dst_count == 1;
     }
     for (int32_t i = 0; i < o->plan->options->output_count; i++)
         if (o->plan->options->outputs[i] >= 0)

@@ -379,11 +379,16 @@ static genseg_status make(genseg_context *context, genseg_dataset *dataset, cons
 genseg_status gsg_trainer_new(genseg_context *context, genseg_dataset *dataset, const genseg_trainer_options *options,
                               genseg_trainer **trainer, gsg_error *err)
 {
-    genseg_status status = make(context, dataset, options, trainer, err);
-    if (status != GENSEG_ERROR_NOMEM || context->options.memory_limit == 0 || options->recompute != 0)
-        return status;
     genseg_trainer_options sparing = *options;
     sparing.recompute = 1;
+    if (context->options.memory_limit == 0 || options->recompute != 0)
+        return make(context, dataset, options, trainer, err);
+    gsg_error first = {0}; // the caller's is left alone where the second try succeeds
+    genseg_status status = make(context, dataset, options, trainer, &first);
+    if (status != GENSEG_OK && status != GENSEG_ERROR_NOMEM && err)
+        *err = first;
+    if (status != GENSEG_ERROR_NOMEM)
+        return status;
     status = make(context, dataset, &sparing, trainer, err);
     if (status == GENSEG_OK)
         gsg_log(context, GENSEG_LOG_WARNING,

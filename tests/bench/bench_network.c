@@ -69,10 +69,7 @@ static gsg_value build(bench *b, gsg_graph *graph, gsg_shape shape)
     gsg_unet unet = gsg_unet_default(b->number[SPATIAL]);
     unet.width = b->number[WIDTH];
     gsg_value logits = gsg_unet_build(graph, &unet, b->image, mode);
-    gsg_params *random;
-    must(gsg_unet_new(b->context, &unet, 1, &random, &err), &err);
-    gsg_params_copy(b->params, random);
-    gsg_params_free(random);
+    must(gsg_init_default(b->params, 1, &err), &err);
     return b->train ? gsg_nn_segmentation_loss(graph, logits, b->target, GSG_NONE) : logits;
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Trains and tests on the real data sets named in GENSEG_DATA, several seeds each; prints a table.
 
-    python3 tests/bench/real_data.py build/src/genseg OUT [TASK ...]
+    python3 tests/bench/real_data.py build/src/genseg OUT [TASK ...] [--OPTION ...]
 
-OUT receives models, scores of each case and pictures (image | truth | prediction).
+OUT receives models, scores of each case and pictures (image | truth | prediction). Options that all commands know, such
+as --no-winograd, are passed on.
 """
 import csv
 import math
@@ -23,15 +24,16 @@ TASKS = {
 }
 
 
-def run(tool, task, seed, out):
+def run(tool, task, seed, out, common):
     data = pathlib.Path(os.environ.get('GENSEG_DATA', '../shared/data')) / task
     examples, validation, options = TASKS[task]
     name = out / f'{task}-{seed}'
     begin = time.monotonic()
     subprocess.run([tool, 'train', data, '--out', f'{name}.safetensors', '--examples', examples, '--val-examples',
-                    validation, '--seed', str(seed), '--method', 'augment', '--quiet', *options.split()], check=True)
+                    validation, '--seed', str(seed), '--method', 'augment', '--quiet', *options.split(), *common], check=True)
     seconds = time.monotonic() - begin
-    subprocess.run([tool, 'evaluate', f'{name}.safetensors', data, '--quiet', '--csv', f'{name}.csv', '--pictures', name],
+    subprocess.run([tool, 'evaluate', f'{name}.safetensors', data, '--quiet', '--csv', f'{name}.csv', '--pictures', name,
+                    *common],
                    check=True)
     with open(f'{name}.csv', newline='', encoding='utf-8') as file:
         rows = list(csv.DictReader(file))
@@ -47,10 +49,11 @@ def main():
         sys.exit(__doc__)
     tool, out = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2])
     out.mkdir(parents=True, exist_ok=True)
-    for task in sys.argv[3:] or TASKS:
+    common = [word for word in sys.argv[3:] if word.startswith('--')]
+    for task in [word for word in sys.argv[3:] if word not in common] or TASKS:
         means = []
         for seed in SEEDS:
-            seconds, dice, cases = run(tool, task, seed, out)
+            seconds, dice, cases = run(tool, task, seed, out, common)
             means.append(statistics.mean(dice.values()))
             print(f'{task} seed {seed}: {cases} test cases, Dice {means[-1]:.4f} (' +
                   ', '.join(f'{k} {v:.4f}' for k, v in dice.items()) + f'), {seconds:.0f} s', flush=True)

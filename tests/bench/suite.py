@@ -6,8 +6,8 @@ same CPU. `scripts/bench` installs the peers and calls this.
 
 Every side is a process of its own with the same weights, inputs and number of threads; they take turns (A B C A B C ...),
 so that a busy machine hurts all alike. Times are medians over all steps but each side's first ones, memory is the
-process's peak. Inference's outputs and the first losses of training are compared with libgenseg's: whoever differs is
-wrong, not fast. A ratio says how many times better ours is. Peers that can't be had or fail are named at the end.
+process's peak. U-Nets' outputs and the first losses of their training are compared with libgenseg's: whoever differs
+is wrong, not fast (GenSeg's levels are compared in the tests). A ratio says how many times better ours is. Peers that can't be had or fail are named at the end.
 """
 import argparse
 import importlib.metadata
@@ -108,7 +108,9 @@ def differs(case, what, folder, workers):
     ours, out = np.fromfile(folder / "ours.raw", np.float32), {}
     for worker in workers[1:]:
         path = folder / (worker.name.replace("torch ", "torch-") + ".raw")
-        if not worker.error and path.exists():
+        if not worker.error and not path.exists():
+            out[worker.name] = "no outputs to compare"
+        elif not worker.error:
             theirs = np.fromfile(path, np.float32)
             off = np.abs(ours - theirs).max() / np.abs(theirs).max() if theirs.shape == ours.shape else math.inf
             if off > 1e-3:
@@ -170,7 +172,7 @@ def cold_case(table, case, options):
         pixels = bytes(i % 251 for i in range(256 * 256))
         (folder / "image.raw").write_bytes(pixels)
         png(folder / "image.png", 256, 256, pixels)
-        subprocess.run([sys.executable, HERE / "peer_torch.py", "prepare", "2", "64", "256", "1", folder / "."],
+        subprocess.run([sys.executable, HERE / "peer_torch.py", "prepare", "2", "64", "256", "1", folder],
                        check=True, capture_output=True)
         (folder / "image.raw").write_bytes(pixels)
         sides = {"ours": [genseg, "predict", folder / "m.safetensors", folder / "image.png", "--out", folder / "out",

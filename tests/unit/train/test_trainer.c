@@ -375,7 +375,9 @@ START_TEST(a_low_limit_is_met)
         const uint64_t before = atomic_load(&context->memory);
         context->options.memory_limit = i ? before + trainers[0]->memory - 1 : 0;
         atomic_store(&context->memory_peak, before);
-        OK(gsg_trainer_new(context, dataset, &options, &trainers[i], err));
+        genseg_error untouched = {.status = 7};
+        ck_assert_int_eq(gsg_trainer_new(context, dataset, &options, &trainers[i], &untouched), GENSEG_OK);
+        ck_assert(untouched.status == 7 && untouched.message[0] == 0);
         OK(gsg_trainer_run(trainers[i], NULL, NULL, err));
         const uint64_t peak = atomic_load(&context->memory_peak) - before, bytes = trainers[i]->memory;
         ck_assert_int_eq(trainers[i]->options.recompute, i);
