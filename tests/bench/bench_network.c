@@ -73,7 +73,18 @@ static gsg_value build(bench *b, gsg_graph *graph, gsg_shape shape)
     return b->train ? gsg_nn_segmentation_loss(graph, logits, b->target, GSG_NONE) : logits;
 }
 
-static void make_plan(bench *b, gsg_shape shape)
+static void load_weights(bench *b, const char *dir)
+{
+    gsg_error err = {0};
+    char path[4096];
+    gsg_safetensors *file;
+    snprintf(path, sizeof path, "%s/weights.safetensors", dir);
+    must(gsg_safetensors_open(b->context, path, &file, &err), &err);
+    must(gsg_model_read_weights(file, b->params, &err), &err);
+    gsg_safetensors_free(file);
+}
+
+static void make_plan(bench *b, const char *dir, gsg_shape shape)
 {
     gsg_error err = {0};
     gsg_graph *graph;
@@ -83,6 +94,8 @@ static void make_plan(bench *b, gsg_shape shape)
     must(gsg_graph_new(b->context, b->params, &graph, &err), &err);
     b->output = build(b, graph, shape);
     must(gsg_graph_status(graph, &err), &err);
+    if (dir) // before the rest is there: a file is held whole while it is read
+        load_weights(b, dir);
     if (b->train) {
         count = gsg_graph_trainable(graph, wrt, index);
         must(gsg_graph_gradient(graph, &b->output, NULL, 1, wrt, count, gradients, &err), &err);
@@ -98,23 +111,14 @@ static void make_plan(bench *b, gsg_shape shape)
 
 static void fill(bench *b, const char *dir, int64_t count)
 {
-    gsg_error err = {0};
     float *image = gsg_plan_data(b->plan, b->image), *target = b->train ? gsg_plan_data(b->plan, b->target) : NULL;
     for (int64_t i = 0; !dir && i < count; i++) {
         image[i] = (float)((i * 2654435761u) % 1000) / 500.0f - 1.0f;
         if (target)
             target[i] = image[i] > 0 ? 1.0f : 0.0f;
     }
-    if (!read_floats(dir, "image.raw", image, count))
-        return;
-    if (target)
+    if (read_floats(dir, "image.raw", image, count) && target)
         read_floats(dir, "target.raw", target, count);
-    char path[4096];
-    gsg_safetensors *file;
-    snprintf(path, sizeof path, "%s/weights.safetensors", dir);
-    must(gsg_safetensors_open(b->context, path, &file, &err), &err);
-    must(gsg_model_read_weights(file, b->params, &err), &err);
-    gsg_safetensors_free(file);
 }
 
 static void step(bench *b)
@@ -164,7 +168,7 @@ int main(int argc, char **argv)
     const int32_t saved = gsg_parallel_enter(b.context);
     const int64_t size = b.number[SIZE];
     const gsg_shape shape = {b.number[SPATIAL] + 2, {b.number[BATCH], 1, size, size, size}};
-    make_plan(&b, shape);
+    make_plan(&b, dir, shape);
     fill(&b, dir, gsg_shape_count(shape));
     for (int done = 0, count; (count = next_turn(argv[8], done)) > 0; done += count) {
         for (int i = 0; i < count; i++) {
