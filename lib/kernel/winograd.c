@@ -19,9 +19,10 @@
 #define POSITIONS GSG_WINOGRAD_POSITIONS
 #define ROWS GSG_WINOGRAD_ROWS
 
-#define CORE_BYTES ((int64_t)700 << 10) // of a block: about what a second-level cache keeps
-#define SHARED_BYTES ((int64_t)4 << 20) // of tiles that all threads work on
+#define CORE_BYTES ((int64_t)900 << 10) // of a block and weights: about what a second-level cache keeps
+#define SHARED_BYTES ((int64_t)2 << 20) // of tiles that all threads work on
 #define WHOLE_BYTES ((int64_t)16 << 20) // of all transformed tiles, where they are kept
+#define STREAM_BYTES ((int64_t)4 << 20) // of a result: more goes past the caches, which spares reading it first
 #define SUMS_BYTES ((int64_t)32 << 20)  // of sums for all weights
 #define MOST_BYTES ((int64_t)96 << 20)  // of one thread's scratch: beyond, memory costs more than time is won
 
@@ -30,7 +31,8 @@
 typedef struct side {
     gsg_desc desc;
     int64_t groups, phases, slices, channels;
-    int64_t row;                      // floats from one tile's channels to the next one's
+    int64_t run, row;                 // transformed: blocks side by side, floats from a tile's run to the next tile's
+    int64_t cell;                     // floats of one tile at one position
     int64_t step, offset;             // row of y in a phase: y * step + the phase's row + offset
     int64_t depth_step, depth_offset; // and likewise
     int32_t arg;
@@ -42,12 +44,14 @@ typedef struct winograd {
     gsg_weights weights;
     gsg_epilogue epilogue;
     int32_t bias, flip;
+    int32_t stream;                  // results are too large to be in a cache when they are read
     int32_t by_weights;              // each thread takes output channels, else tiles (or, of weights, positions)
     int64_t lanes, step, taps, size; // r, m
     int64_t depth_step, depth_taps;
     int64_t across, down, deep, tiles;
     int64_t block;   // tiles a turn
     int64_t vectors; // of output channels side by side, by_weights
+    int64_t height;  // blocks of rows that one thread takes, of weights
     side in, out;    // of weights: rows (inputs) and columns (outputs)
     size_t at_weights, at_in, at_out, thread_weights, thread_in, thread_out; // in scratch, and what a thread has there
 } winograd;
@@ -107,22 +111,39 @@ static float *place(const winograd *w, const side *s, float *data, int64_t tile,
            (((block % s->groups * depth + slice) * height + y * s->step + row) * width + x * s->step + column) * L;
 }
 
-// Transforms windows or tiles first <= i < first + count of the channels' blocks begin <= b < end.
+// From one position to the next.
+static int64_t position_of(const winograd *w, const side *s)
+{
+    return apart(w->block * s->cell);
+}
+
+// Where a run of blocks is at one position, and how many floats apart its tiles are.
+static int64_t run_of(const winograd *w, const side *s, int64_t first, int64_t *row)
+{
+    const int64_t left = s->channels / w->lanes - first;
+    *row = left < s->run ? left * w->lanes : s->row;
+    return first * w->lanes * w->block;
+}
+
+// Transforms windows or tiles first <= i < first + count of the channels' blocks begin <= b < end, to be the tiles
+// from `at` of those at `out`. Tiles of a block follow each other, as they do in memory.
 static void read_tiles(const turn *t, const side *s, int64_t window, int64_t begin, int64_t end, int64_t first,
-                       int64_t count, float *out)
+                       int64_t count, int64_t at, float *out)
 {
     const winograd *w = t->w;
-    const int64_t stride = apart(w->block * s->row);
+    const int64_t stride = position_of(w, s);
     gsg_winograd_patch patch;
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t b = begin; b < end; b++) {
+    for (int64_t b = begin; b < end; b++) {
+        int64_t row = 0;
+        float *to = out + run_of(w, s, b / s->run * s->run, &row) + b % s->run * w->lanes + at * row;
+        for (int64_t i = 0; i < count; i++, to += row) {
             const float *from = place(w, s, t->args[s->arg], first + i, b, window, &patch);
-            float *to = out + i * s->row + b * w->lanes;
             if (window == WINDOW)
                 w->simd->read_window(&patch, from, to, stride);
             else
                 w->simd->read_tile(&patch, from, to, stride, (int)window);
         }
+    }
 }
 
 // ---- weights
@@ -173,6 +194,8 @@ static void write_tiles(const turn *t, int64_t begin, int64_t end, int64_t first
     gsg_winograd_finish finish = {.active = e->scale || e->shift || e->activation,
                                   .slope = e->activation ? e->slope : 1.0f};
     gsg_winograd_patch patch;
+    const bool stream = w->stream && (uintptr_t)t->args[w->out.arg] % (sizeof(float) * (size_t)w->lanes) == 0;
+    finish.stream = stream;
     for (int64_t i = 0; i < count; i++)
         for (int64_t b = begin; b < end; b++) {
             const int64_t group = b % w->out.groups;
@@ -181,15 +204,22 @@ static void write_tiles(const turn *t, int64_t begin, int64_t end, int64_t first
             finish.shift = e->shift ? t->args[3] + group * w->lanes : zeros;
             w->simd->write_tile(&patch, products + i * row + (b - begin) * w->lanes, stride, to, &finish, (int)w->size);
         }
+    if (stream)
+        w->simd->drain();
 }
 
 // ---- forward and backward data, tiles in blocks
 
+// How many of `all` blocks from `first` are in a group of at most `most`.
+static int64_t group_of(int64_t all, int64_t first, int64_t most)
+{
+    return all - first < most ? all - first : most;
+}
+
 // Output blocks in runs of what a product takes side by side: the run that begins at `first`.
 static int64_t run_at(const winograd *w, int64_t first)
 {
-    const int64_t left = w->out.channels / w->lanes - first;
-    return left < w->simd->most ? left : w->simd->most;
+    return group_of(w->out.channels / w->lanes, first, w->simd->most);
 }
 
 static float *run_weights_at(const turn *t, int64_t first)
@@ -215,17 +245,17 @@ static void do_blocks(int64_t begin, int64_t end, int32_t thread, void *arg)
     const turn *t = arg;
     const winograd *w = t->w;
     const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes, T = w->block;
-    const int64_t in_row = w->in.row, out_row = w->out.row;
+    const int64_t in_position = position_of(w, &w->in), out_position = position_of(w, &w->out);
     float *in = scratch_of(t, w->at_in, w->thread_in, thread), *out = scratch_of(t, w->at_out, w->thread_out, thread);
     for (int64_t b = begin; b < end; b++) {
         const int64_t first = b * T, left = w->tiles - first, count = left < T ? left : T;
-        read_tiles(t, &w->in, WINDOW, 0, I / L, first, count, in);
+        read_tiles(t, &w->in, WINDOW, 0, I / L, first, count, 0, in);
         for (int64_t p = 0; p < POSITIONS; p++)
             for (int64_t o = 0; o < O / L; o += run_at(w, o))
-                w->simd->multiply((int32_t)run_at(w, o), in + p * apart(T * in_row), in_row,
+                w->simd->multiply((int32_t)run_at(w, o), in + p * in_position, w->in.row,
                                   run_weights_at(t, o) + p * apart(I * run_at(w, o) * L),
-                                  out + p * apart(T * out_row) + o * L, out_row, count, I);
-        write_tiles(t, 0, O / L, first, count, out, apart(T * out_row), out_row);
+                                  out + p * out_position + o * L, w->out.row, count, I);
+        write_tiles(t, 0, O / L, first, count, out, out_position, w->out.row);
     }
 }
 
@@ -235,8 +265,8 @@ static void read_all_tiles(int64_t begin, int64_t end, int32_t thread, void *arg
 {
     const turn *t = arg;
     const winograd *w = t->w;
-    float *in = scratch_of(t, w->at_in, 0, 0);
-    read_tiles(t, &w->in, WINDOW, 0, w->in.channels / w->lanes, begin, end - begin, in + begin * w->in.row);
+    read_tiles(t, &w->in, WINDOW, 0, w->in.channels / w->lanes, begin, end - begin, begin,
+               scratch_of(t, w->at_in, 0, 0));
 }
 
 static void do_runs(int64_t begin, int64_t end, int32_t thread, void *arg)
@@ -248,12 +278,12 @@ static void do_runs(int64_t begin, int64_t end, int32_t thread, void *arg)
     float *weights = scratch_of(t, w->at_weights, w->thread_weights, thread);
     float *out = scratch_of(t, w->at_out, w->thread_out, thread);
     for (int64_t r = begin; r < end; r++) {
-        const int64_t first = r * w->vectors, count = all - first < w->vectors ? all - first : w->vectors;
+        const int64_t first = r * w->vectors, count = group_of(all, first, w->vectors);
         for (int64_t i = 0; i < I / L; i++)
             for (int64_t o = 0; o < count; o++)
                 read_block(t, i, first + o, weights + i * L * count * L + o * L, apart(I * count * L), count * L);
         for (int64_t p = 0; p < POSITIONS; p++)
-            w->simd->multiply((int32_t)count, in + p * apart(T * w->in.row), w->in.row,
+            w->simd->multiply((int32_t)count, in + p * position_of(w, &w->in), w->in.row,
                               weights + p * apart(I * count * L), out + p * apart(T * count * L), count * L, w->tiles,
                               I);
         write_tiles(t, first, first + count, 0, w->tiles, out, apart(T * count * L), count * L);
@@ -289,21 +319,25 @@ static void read_both(int64_t begin, int64_t end, int32_t thread, void *arg)
     const turn *t = arg;
     const winograd *w = t->w;
     const int64_t I = w->in.channels, O = w->out.channels;
-    read_tiles(t, &w->in, window_of(w, &w->in), 0, I / w->lanes, t->first + begin, end - begin,
-               scratch_of(t, w->at_in, 0, 0) + begin * w->in.row);
-    read_tiles(t, &w->out, window_of(w, &w->out), 0, O / w->lanes, t->first + begin, end - begin,
-               scratch_of(t, w->at_out, 0, 0) + begin * w->out.row);
+    read_tiles(t, &w->in, window_of(w, &w->in), 0, I / w->lanes, t->first + begin, end - begin, begin,
+               scratch_of(t, w->at_in, 0, 0));
+    read_tiles(t, &w->out, window_of(w, &w->out), 0, O / w->lanes, t->first + begin, end - begin, begin,
+               scratch_of(t, w->at_out, 0, 0));
 }
 
-// Sums of tiles for a block of rows and some blocks of columns at one position.
-static void correlate(const turn *t, int64_t position, int64_t row, int64_t column, int64_t count, float *sums,
-                      int64_t stride)
+// Sums of tiles for blocks of rows and a run of columns at one position. The rows are of one run.
+static void correlate(const turn *t, int64_t position, int64_t row, int64_t rows, int64_t column, int64_t count,
+                      float *sums, int64_t stride)
 {
     const winograd *w = t->w;
-    const int64_t I = w->in.row, O = w->out.row, L = w->lanes;
-    const float *in = scratch_of(t, w->at_in, 0, 0) + position * apart(w->block * I) + row * L;
-    const float *out = scratch_of(t, w->at_out, 0, 0) + position * apart(w->block * O) + column * L;
-    w->simd->correlate((int32_t)count, in, I, out, O, sums, stride, t->count, t->first > 0);
+    const int64_t L = w->lanes;
+    int64_t in_row = 0, out_row = 0;
+    const float *in = scratch_of(t, w->at_in, 0, 0) + position * position_of(w, &w->in) +
+                      run_of(w, &w->in, row / w->in.run * w->in.run, &in_row) + row % w->in.run * L;
+    const float *out =
+        scratch_of(t, w->at_out, 0, 0) + position * position_of(w, &w->out) + run_of(w, &w->out, column, &out_row);
+    w->simd->correlate((int32_t)(rows * L), (int32_t)count, in, in_row, out, out_row, sums, stride, t->count,
+                       t->first > 0);
 }
 
 static void write_block(const turn *t, int64_t row, int64_t column, const float *sums, int64_t stride,
@@ -319,12 +353,14 @@ static void add_positions(int64_t begin, int64_t end, int32_t thread, void *arg)
 {
     const turn *t = arg;
     const winograd *w = t->w;
-    const int64_t O = w->out.channels, L = w->lanes, rows = w->in.channels / L;
-    for (int64_t i = begin; i < end; i++)
+    const int64_t O = w->out.channels, L = w->lanes, blocks = w->in.channels / L, H = w->height;
+    const int64_t groups = (blocks + H - 1) / H;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t position = i / groups, row = i % groups * H;
+        float *sums = scratch_of(t, w->at_weights, 0, 0) + position * apart(blocks * L * O) + row * L * O;
         for (int64_t o = 0; o < O / L; o += run_at(w, o))
-            correlate(t, i / rows, i % rows, o, run_at(w, o),
-                      scratch_of(t, w->at_weights, 0, 0) + i / rows * apart(rows * L * O) + i % rows * L * O + o * L,
-                      O);
+            correlate(t, position, row, group_of(blocks, row, H), o, run_at(w, o), sums + o * L, O);
+    }
 }
 
 static void write_all(int64_t begin, int64_t end, int32_t thread, void *arg)
@@ -341,15 +377,16 @@ static void do_weights(int64_t begin, int64_t end, int32_t thread, void *arg)
 {
     const turn *t = arg;
     const winograd *w = t->w;
-    const int64_t L = w->lanes, rows = w->in.channels / L, all = w->out.channels / L;
+    const int64_t L = w->lanes, blocks = w->in.channels / L, H = w->height, groups = (blocks + H - 1) / H;
     float *sums = scratch_of(t, w->at_weights, w->thread_weights, thread);
     for (int64_t i = begin; i < end; i++) {
-        const int64_t row = i % rows, first = i / rows * w->vectors;
-        const int64_t count = all - first < w->vectors ? all - first : w->vectors, width = count * L;
+        const int64_t row = i % groups * H, rows = group_of(blocks, row, H);
+        const int64_t first = i / groups * w->vectors, count = run_at(w, first), width = count * L;
         for (int64_t p = 0; p < POSITIONS; p++)
-            correlate(t, p, row, first, count, sums + p * apart(L * width), width);
-        for (int64_t o = 0; o < count; o++)
-            write_block(t, row, first + o, sums + o * L, apart(L * width), width);
+            correlate(t, p, row, rows, first, count, sums + p * apart(rows * L * width), width);
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t o = 0; o < count; o++)
+                write_block(t, row + r, first + o, sums + r * L * width + o * L, apart(rows * L * width), width);
     }
 }
 
@@ -359,14 +396,15 @@ static genseg_status run_weights(const gsg_kernel *self, const gsg_run *run, flo
     const winograd *w = (const winograd *)self;
     turn t = {.w = w, .args = args, .scratch = scratch};
     const int64_t rows = w->in.channels / w->lanes, columns = w->out.channels / w->lanes;
+    const int64_t groups = (rows + w->height - 1) / w->height;
     for (; t.first < w->tiles; t.first += w->block) {
         const int64_t left = w->tiles - t.first;
         t.count = left < w->block ? left : w->block;
         gsg_parallel(self->context, t.count, 1, read_both, &t);
         if (w->by_weights)
-            gsg_parallel(self->context, rows * ((columns + w->vectors - 1) / w->vectors), 1, do_weights, &t);
+            gsg_parallel(self->context, groups * ((columns + w->vectors - 1) / w->vectors), 1, do_weights, &t);
         else
-            gsg_parallel(self->context, POSITIONS * rows, 1, add_positions, &t);
+            gsg_parallel(self->context, POSITIONS * groups, 1, add_positions, &t);
     }
     if (!w->by_weights)
         gsg_parallel(self->context, rows * columns, 1, write_all, &t);
@@ -388,7 +426,8 @@ static side side_of(const winograd *w, const gsg_desc *desc, int64_t slices, int
         .desc = *desc, .slices = slices, .phases = depth_step * step * step, .depth_step = depth_step, .step = step};
     s.groups = gsg_desc_padded(desc) / w->lanes;
     s.channels = s.slices * s.phases * s.groups * w->lanes;
-    s.row = s.channels < 256 ? s.channels : apart(s.channels);
+    s.run = s.channels / w->lanes;
+    s.row = s.cell = s.channels < 256 ? s.channels : apart(s.channels);
     return s;
 }
 
@@ -452,18 +491,21 @@ static size_t plan_sums(winograd *w, int64_t threads)
     if (w->by_weights) {
         w->vectors = O / L / threads < w->simd->most ? O / L / threads : w->simd->most;
         w->block = padded;
-        w->at_in = reserve(&total, POSITIONS * apart(padded * w->in.row), 1, &w->thread_in);
+        w->at_in = reserve(&total, POSITIONS * position_of(w, &w->in), 1, &w->thread_in);
         w->at_weights = reserve(&total, POSITIONS * apart(I * w->vectors * L), threads, &w->thread_weights);
         w->at_out = reserve(&total, POSITIONS * apart(padded * w->vectors * L), threads, &w->thread_out);
         return total;
     }
-    const int64_t fit = CORE_BYTES / (bytes * (I + O)) / ROWS * ROWS;
-    const int64_t share = round_up((w->tiles + threads - 1) / threads, ROWS);
-    w->block = fit < ROWS ? ROWS : fit < share ? fit : share;
+    // Weights that the cache can hold are left room there. As many turns for one thread as for the next.
+    const int64_t beside = CORE_BYTES - bytes * I * O, half = CORE_BYTES / 2;
+    const int64_t room = beside < 0 ? CORE_BYTES : beside < half ? beside : half;
+    const int64_t fit = room / (bytes * (I + O)) / ROWS * ROWS, least = fit < ROWS ? ROWS : fit;
+    const int64_t turns = round_up((w->tiles + least - 1) / least, threads);
+    w->block = round_up((w->tiles + turns - 1) / turns, ROWS);
     w->at_weights = reserve(&total, POSITIONS * apart(I * w->simd->most * L),
                             (O / L + w->simd->most - 1) / w->simd->most, &w->thread_weights);
-    w->at_in = reserve(&total, POSITIONS * apart(w->block * w->in.row), threads, &w->thread_in);
-    w->at_out = reserve(&total, POSITIONS * apart(w->block * w->out.row), threads, &w->thread_out);
+    w->at_in = reserve(&total, POSITIONS * position_of(w, &w->in), threads, &w->thread_in);
+    w->at_out = reserve(&total, POSITIONS * position_of(w, &w->out), threads, &w->thread_out);
     return total;
 }
 
@@ -471,14 +513,25 @@ static size_t plan_weights(winograd *w, int64_t threads)
 {
     const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes, bytes = POSITIONS * (int64_t)sizeof(float);
     size_t total = 0;
+    const int64_t rows = I / L, most = w->simd->most, runs = (O / L + most - 1) / most;
     w->by_weights = bytes * w->tiles * (I + O) <= WHOLE_BYTES || bytes * I * O > SUMS_BYTES;
     const int64_t fit = SHARED_BYTES / (bytes * (I + O)) / ROWS * ROWS, least = fit < 2 * ROWS ? 2 * ROWS : fit;
     w->block = w->by_weights || w->tiles < least ? w->tiles : least;
-    w->vectors = w->simd->most;
-    w->at_in = reserve(&total, POSITIONS * apart(w->block * w->in.row), 1, &w->thread_in);
-    w->at_out = reserve(&total, POSITIONS * apart(w->block * w->out.row), 1, &w->thread_out);
+    w->vectors = most;
+    // Tall groups of rows read the columns once for all: as tall as leaves work for all threads.
+    const int64_t others = w->by_weights ? runs : POSITIONS;
+    for (w->height = most; w->height > 1 && (rows + w->height - 1) / w->height * others < 2 * threads;)
+        w->height /= 2;
+    side *const sides[] = {&w->in, &w->out};
+    for (int i = 0; i < 2; i++) {
+        sides[i]->run = most;
+        sides[i]->row = most * L;
+        sides[i]->cell = sides[i]->channels;
+    }
+    w->at_in = reserve(&total, POSITIONS * position_of(w, &w->in), 1, &w->thread_in);
+    w->at_out = reserve(&total, POSITIONS * position_of(w, &w->out), 1, &w->thread_out);
     if (w->by_weights)
-        w->at_weights = reserve(&total, POSITIONS * apart(L * w->vectors * L), threads, &w->thread_weights);
+        w->at_weights = reserve(&total, POSITIONS * apart(w->height * L * most * L), threads, &w->thread_weights);
     else
         w->at_weights = reserve(&total, POSITIONS * apart(I * O), 1, &w->thread_weights);
     return total;
@@ -542,7 +595,9 @@ genseg_status gsg_winograd_new(gsg_engine *engine, gsg_direction direction, cons
     if (!w)
         return GENSEG_ERROR_NOMEM;
     const int64_t threads = gsg_parallel_threads(gsg_engine_context(engine));
+
     w->base.scratch = plan(w, engine, direction, conv, src, weights, dst, threads);
+    w->stream = 4 * gsg_desc_dense(&w->out.desc) * dst->shape.dims[0] >= STREAM_BYTES;
     w->bias = bias;
     if (epilogue)
         w->epilogue = *epilogue;

@@ -157,7 +157,10 @@ GSG_INLINE void NAME(write_tile_of)(const gsg_winograd_patch *p, const float *pr
                 v = FMA(v, scale, shift);
                 v = LEAK(v, slope);
             }
-            STORE(data + i * p->row + j * p->column, v);
+            if (f->stream)
+                STREAM(data + i * p->row + j * p->column, v);
+            else
+                STORE(data + i * p->row + j * p->column, v);
         }
 }
 

@@ -18,6 +18,7 @@
 #define SET(x) _mm512_set1_ps(x)
 #define LOAD(p) _mm512_loadu_ps(p)
 #define STORE(p, v) _mm512_storeu_ps(p, v)
+#define STREAM(p, v) _mm512_stream_ps(p, v)
 #define ADD(a, b) _mm512_add_ps(a, b)
 #define SUB(a, b) _mm512_sub_ps(a, b)
 #define MUL(a, b) _mm512_mul_ps(a, b)
@@ -37,8 +38,8 @@ static void multiply_16(int32_t count, const float *a, int64_t a_stride, const f
             panel_16(a + t * a_stride, a_stride, 1, b, 64, out + t * out_stride, out_stride, depth, 0, 6, 4);
         break;
     case 3:
-        for (int64_t t = 0; t < tiles; t += 8)
-            panel_16(a + t * a_stride, a_stride, 1, b, 48, out + t * out_stride, out_stride, depth, 0, 8, 3);
+        for (int64_t t = 0; t < tiles; t += 6)
+            panel_16(a + t * a_stride, a_stride, 1, b, 48, out + t * out_stride, out_stride, depth, 0, 6, 3);
         break;
     case 2:
         for (int64_t t = 0; t < tiles; t += 12)
@@ -50,24 +51,31 @@ static void multiply_16(int32_t count, const float *a, int64_t a_stride, const f
     }
 }
 
-static void correlate_16(int32_t count, const float *a, int64_t a_stride, const float *b, int64_t b_stride, float *out,
-                         int64_t out_stride, int64_t tiles, int32_t add)
+static void correlate_16(int32_t rows, int32_t count, const float *a, int64_t a_stride, const float *b,
+                         int64_t b_stride, float *out, int64_t out_stride, int64_t tiles, int32_t add)
 {
     switch (count) {
-    case 4:
-        for (int i = 0; i < 16; i += 4)
-            panel_16(a + i, 1, a_stride, b, b_stride, out + i * out_stride, out_stride, tiles, add, 4, 4);
+    case 4: // 16 rows are 6, 6 and 4
+        for (int i = 0; i < rows;)
+            if (rows - i >= 6 && (rows - i) % 6 != 2) {
+                panel_16(a + i, 1, a_stride, b, b_stride, out + i * out_stride, out_stride, tiles, add, 6, 4);
+                i += 6;
+            } else {
+                panel_16(a + i, 1, a_stride, b, b_stride, out + i * out_stride, out_stride, tiles, add, 4, 4);
+                i += 4;
+            }
         break;
     case 3:
-        for (int i = 0; i < 16; i += 8)
+        for (int i = 0; i < rows; i += 8)
             panel_16(a + i, 1, a_stride, b, b_stride, out + i * out_stride, out_stride, tiles, add, 8, 3);
         break;
     case 2:
-        for (int i = 0; i < 16; i += 8)
+        for (int i = 0; i < rows; i += 8)
             panel_16(a + i, 1, a_stride, b, b_stride, out + i * out_stride, out_stride, tiles, add, 8, 2);
         break;
     default:
-        panel_16(a, 1, a_stride, b, b_stride, out, out_stride, tiles, add, 16, 1);
+        for (int i = 0; i < rows; i += 16)
+            panel_16(a + i, 1, a_stride, b, b_stride, out + i * out_stride, out_stride, tiles, add, 16, 1);
     }
 }
 #undef LANES
@@ -76,6 +84,7 @@ static void correlate_16(int32_t count, const float *a, int64_t a_stride, const 
 #undef SET
 #undef LOAD
 #undef STORE
+#undef STREAM
 #undef ADD
 #undef SUB
 #undef MUL
@@ -94,6 +103,7 @@ static void correlate_16(int32_t count, const float *a, int64_t a_stride, const 
 #define SET(x) _mm256_set1_ps(x)
 #define LOAD(p) _mm256_loadu_ps(p)
 #define STORE(p, v) _mm256_storeu_ps(p, v)
+#define STREAM(p, v) _mm256_storeu_ps(p, v)
 #define ADD(a, b) _mm256_add_ps(a, b)
 #define SUB(a, b) _mm256_sub_ps(a, b)
 #define MUL(a, b) _mm256_mul_ps(a, b)
@@ -117,24 +127,39 @@ static void multiply_8(int32_t count, const float *a, int64_t a_stride, const fl
             panel_8(a + t * a_stride, a_stride, 1, b, 8, out + t * out_stride, out_stride, depth, 0, 12, 1);
 }
 
-static void correlate_8(int32_t count, const float *a, int64_t a_stride, const float *b, int64_t b_stride, float *out,
-                        int64_t out_stride, int64_t tiles, int32_t add)
+static void correlate_8(int32_t rows, int32_t count, const float *a, int64_t a_stride, const float *b, int64_t b_stride,
+                        float *out, int64_t out_stride, int64_t tiles, int32_t add)
 {
     if (count == 2)
-        for (int i = 0; i < 8; i += 4)
+        for (int i = 0; i < rows; i += 4)
             panel_8(a + i, 1, a_stride, b, b_stride, out + i * out_stride, out_stride, tiles, add, 4, 2);
     else
-        panel_8(a, 1, a_stride, b, b_stride, out, out_stride, tiles, add, 8, 1);
+        for (int i = 0; i < rows; i += 8)
+            panel_8(a + i, 1, a_stride, b, b_stride, out + i * out_stride, out_stride, tiles, add, 8, 1);
 }
 #pragma GCC pop_options
 
+static void drain(void)
+{
+    _mm_sfence();
+}
+
 const gsg_winograd_lanes *gsg_winograd_lanes_of(int32_t block)
 {
-    static const gsg_winograd_lanes wide = {
-        16,          4,           read_window_16, read_tile_16, write_tile_16, read_weights_16, write_weights_16,
-        multiply_16, correlate_16, chains_16};
+    static const gsg_winograd_lanes wide = {16,
+                                            4,
+                                            read_window_16,
+                                            read_tile_16,
+                                            write_tile_16,
+                                            read_weights_16,
+                                            write_weights_16,
+                                            multiply_16,
+                                            correlate_16,
+                                            drain,
+                                            chains_16};
     static const gsg_winograd_lanes narrow = {
-        8, 2, read_window_8, read_tile_8, write_tile_8, read_weights_8, write_weights_8, multiply_8, correlate_8, chains_8};
+        8,          2,           read_window_8, read_tile_8, write_tile_8, read_weights_8, write_weights_8,
+        multiply_8, correlate_8, drain,         chains_8};
     if (block == 16)
         return __builtin_cpu_supports("avx512f") ? &wide : NULL;
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &narrow : NULL;

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 #define GSG_WINOGRAD_POSITIONS 36 // of a transformed window of 6 x 6
-#define GSG_WINOGRAD_CHAINS 12 // latency 4 at 2 a cycle wants 8; more than that spares the registers
-#define GSG_WINOGRAD_ROWS 24      // whole groups of tiles for every panel
+#define GSG_WINOGRAD_CHAINS 12    // latency 4 at 2 a cycle wants 8; more than that spares the registers
+#define GSG_WINOGRAD_ROWS 12      // whole groups of tiles for every panel
 
 // A window or tile in an activation: floats from one row and column to the next, and which of them are inside.
 typedef struct gsg_winograd_patch {
@@ -24,6 +24,7 @@ typedef struct gsg_winograd_taps {
 // y = leaky(scale * sum + shift) where active.
 typedef struct gsg_winograd_finish {
     int32_t active;
+    int32_t stream; // past the caches; tiles lie at whole vectors
     float slope;
     const float *scale, *shift; // of the tile's channels
 } gsg_winograd_finish;
@@ -45,9 +46,11 @@ typedef struct gsg_winograd_lanes {
     // multiple of GSG_WINOGRAD_ROWS may be read and written.
     void (*multiply)(int32_t count, const float *a, int64_t a_stride, const float *b, float *out, int64_t out_stride,
                      int64_t tiles, int64_t depth);
-    // out (lanes x count vectors) = or += transposed a (tiles x lanes) b (tiles x count vectors)
-    void (*correlate)(int32_t count, const float *a, int64_t a_stride, const float *b, int64_t b_stride, float *out,
-                      int64_t out_stride, int64_t tiles, int32_t add);
+    // out (rows x count vectors) = or += transposed a (tiles x rows) b (tiles x count vectors); rows are whole vectors
+    void (*correlate)(int32_t rows, int32_t count, const float *a, int64_t a_stride, const float *b, int64_t b_stride,
+                      float *out, int64_t out_stride, int64_t tiles, int32_t add);
+    // What was streamed is in memory before what comes after.
+    void (*drain)(void);
     // So many times GSG_WINOGRAD_CHAINS multiply-adds in registers: the peak (peak.c).
     float (*chains)(int64_t rounds);
 } gsg_winograd_lanes;

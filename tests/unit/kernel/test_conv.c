@@ -7,6 +7,8 @@
 #include "golden_conv.h"
 #include "kernel/operands.h"
 
+#define OUTPUTS 128 // at most
+
 #define GOLDENS (int)(sizeof goldens / sizeof goldens[0])
 
 static genseg_context *context;
@@ -56,8 +58,8 @@ static setting setting_of(const golden_conv *g)
     s.weights = gsg_weights_layout(engine, s.shape, s.conv.transposed);
     s.x = samples(s.src_count, 1, 1.0);
     s.w = samples(s.weights_count, 2, 1.0 / sqrt((double)(s.taps * g->inputs)));
-    s.bias = aligned_floats(64);
-    memset(s.bias, 0, 64 * sizeof(float));
+    s.bias = aligned_floats(OUTPUTS);
+    memset(s.bias, 0, OUTPUTS * sizeof(float));
     for (int64_t c = 0; c < g->outputs; ++c)
         s.bias[c] = (float)sample(c, 3);
     s.dy = samples(s.dst_count, 4, 1.0);
@@ -256,8 +258,8 @@ START_TEST(test_golden)
     check_golden(dst, s.dst_count, g->dst, g->name);
     float *diff_src = backward_data(&s, usual, algorithm);
     check_golden(diff_src, s.src_count, g->diff_src, g->name);
-    float diff_bias[64];
-    for (int i = 0; i < 64; ++i)
+    float diff_bias[OUTPUTS];
+    for (int i = 0; i < OUTPUTS; ++i)
         diff_bias[i] = GAP;
     float *diff_weights = backward_weights(&s, usual, algorithm, diff_bias);
     check_golden(diff_weights, s.weights_count, g->diff_weights, g->name);
@@ -327,7 +329,10 @@ static const golden_conv cut[] = {
     {.conv = {2, 1, {8, 8}, {2, 2}, {3, 3}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {1, 1}},
     {.conv = {2, 1, {8, 8}, {2, 2}, {0, 0}}, .batch = 1, .inputs = 16, .outputs = 20, .size = {3, 5}},
     {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 1, .inputs = 128, .outputs = 64, .size = {8, 8}},
-    {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 1, .inputs = 16, .outputs = 16, .size = {130, 190}},
+    {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 1, .inputs = 16, .outputs = 48, .size = {130, 190}}, // streamed
+    {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 1, .inputs = 48, .outputs = 16, .size = {130, 190}},
+    {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 1, .inputs = 112, .outputs = 90, .size = {8, 8}},
+    {.conv = {2, 0, {3, 3}, {1, 1}, {1, 1}}, .batch = 1, .inputs = 90, .outputs = 112, .size = {70, 120}},
     {.conv = {2, 0, {8, 8}, {2, 2}, {3, 3}}, .batch = 1, .inputs = 48, .outputs = 64, .size = {16, 16}},
     {.conv = {3, 0, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}}, .batch = 2, .inputs = 40, .outputs = 24, .size = {5, 9, 13}},
     {.conv = {3, 0, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}}, .batch = 1, .inputs = 16, .outputs = 64, .size = {1, 6, 6}},
@@ -398,7 +403,7 @@ START_TEST(test_epilogue)
     setting s = setting_of(g);
     double *sums = by_loops(&s, 0), *expected = malloc((size_t)s.dst_count * sizeof(double));
     const int64_t spatial = gsg_shape_spatial(s.dst);
-    float scale[64] = {0};
+    float scale[OUTPUTS] = {0};
     for (int64_t c = 0; c < g->outputs; ++c)
         scale[c] = (float)sample(c, 6) + 0.2f;
     for (int bits = 0; bits < 16; ++bits) {
@@ -489,7 +494,7 @@ START_TEST(test_repeat)
 {
     const golden_conv *g = &goldens[_i];
     setting s = setting_of(g);
-    float bias[2][64] = {{0}};
+    float bias[2][OUTPUTS] = {{0}};
     float *y[2], *dx[2], *dw[2];
     for (int turn = 0; turn < 2; ++turn) {
         y[turn] = forward(&s, usual, NULL, NULL, GSG_CONV_AUTO);
