@@ -16,14 +16,20 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied to
 #define PREFIX 8
 #define METADATA "__metadata__"
 
+typedef struct placed_tensor {
+    gsg_tensor_entry entry;
+    int64_t begin, bytes; // within the data
+} placed_tensor;
+
 struct gsg_safetensors {
     genseg_context *context;
     char *path;
-    uint8_t *bytes; // the whole file
+    gsg_file_reader reader;
+    int64_t data;   // where it begins in the file
     json_t *header; // owns names and notes
     int64_t count;
-    gsg_tensor_entry *entries; // by position in the file
-    int64_t *by_name;          // indices into entries, names ascending
+    placed_tensor *tensors; // by position in the file
+    int64_t *by_name;       // indices into tensors, names ascending
 };
 
 static const struct {
@@ -275,48 +281,46 @@ static genseg_status parse_shape(const char *name, json_t *item, gsg_shape *shap
     return GENSEG_OK;
 }
 
-// One tensor of the header; its data must lie within `size` bytes from `data`.
-static genseg_status parse_entry(const char *name, json_t *item, const uint8_t *data, int64_t size,
-                                 gsg_tensor_entry *entry, gsg_error *err)
+// One tensor of the header; it must lie within `size` bytes of data.
+static genseg_status parse_entry(const char *name, json_t *item, int64_t size, placed_tensor *tensor, gsg_error *err)
 {
     genseg_status status = GENSEG_OK;
     json_t *dtype = json_object_get(item, "dtype"), *range = json_object_get(item, "data_offsets");
     json_t *first = json_array_get(range, 0), *last = json_array_get(range, 1);
+    gsg_tensor_entry *entry = &tensor->entry;
 
     if (!*name || !json_is_object(item) || !json_is_string(dtype))
         return gsg_error_set(err, GENSEG_ERROR_FORMAT, "tensor `%s` has no `dtype`", name);
     if (json_array_size(range) != 2 || !json_is_integer(first) || !json_is_integer(last))
         return gsg_error_set(err, GENSEG_ERROR_FORMAT, "tensor `%s`: `data_offsets` are not two integers", name);
-    entry->name = name;
-    entry->dtype = dtype_from_name(json_string_value(dtype));
+    *entry = (gsg_tensor_entry){.name = name, .dtype = dtype_from_name(json_string_value(dtype))};
     if (entry->dtype == 0)
         return gsg_error_set(err, GENSEG_ERROR_UNSUPPORTED, "tensor `%s` has dtype %s, which is not handled", name,
                              json_string_value(dtype));
     GSG_TRY(parse_shape(name, item, &entry->shape, err));
     const int64_t begin = json_integer_value(first), end = json_integer_value(last);
-    const int64_t bytes = tensor_bytes(entry->dtype, entry->shape);
     if (begin < 0 || end < begin || end > size)
         return gsg_error_set(err, GENSEG_ERROR_FORMAT, "tensor `%s` lies at bytes %lld to %lld, the file has %lld",
                              name, (long long)begin, (long long)end, (long long)size);
-    if (bytes != end - begin) {
+    if (tensor_bytes(entry->dtype, entry->shape) != end - begin) {
         char text[GSG_SHAPE_TEXT_SIZE];
         return gsg_error_set(err, GENSEG_ERROR_FORMAT, "tensor `%s`: %s of %s does not fill %lld bytes", name,
                              json_string_value(dtype), gsg_shape_text(entry->shape, text), (long long)(end - begin));
     }
-    entry->data = data + begin;
+    tensor->begin = begin;
+    tensor->bytes = end - begin;
 done:
     return status;
 }
 
 static int compare_position(const void *a, const void *b)
 {
-    const gsg_tensor_entry *x = a, *y = b;
-    if (x->data != y->data)
-        return x->data < y->data ? -1 : 1;
-    const int64_t p = tensor_bytes(x->dtype, x->shape), q = tensor_bytes(y->dtype, y->shape);
-    if (p != q) // an empty tensor comes before the one that starts where it does
-        return p < q ? -1 : 1;
-    return strcmp(x->name, y->name);
+    const placed_tensor *x = a, *y = b;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    if (x->bytes != y->bytes) // an empty tensor comes before the one that starts where it does
+        return x->bytes < y->bytes ? -1 : 1;
+    return strcmp(x->entry.name, y->entry.name);
 }
 
 static genseg_status check_metadata(json_t *metadata, gsg_error *err)
@@ -334,8 +338,8 @@ static genseg_status check_metadata(json_t *metadata, gsg_error *err)
     return GENSEG_OK;
 }
 
-// Fills entries and by_name from the header; data is `size` bytes from `data`.
-static genseg_status index_tensors(gsg_safetensors *file, const uint8_t *data, int64_t size, gsg_error *err)
+// Fills tensors and by_name from the header; there are `size` bytes of data.
+static genseg_status index_tensors(gsg_safetensors *file, int64_t size, gsg_error *err)
 {
     genseg_status status = GENSEG_OK;
     const char *name;
@@ -343,46 +347,46 @@ static genseg_status index_tensors(gsg_safetensors *file, const uint8_t *data, i
     const size_t members = json_object_size(file->header);
 
     GSG_TRY(check_metadata(json_object_get(file->header, METADATA), err));
-    file->entries = gsg_alloc(file->context, members, sizeof *file->entries);
+    file->tensors = gsg_alloc(file->context, members, sizeof *file->tensors);
     file->by_name = gsg_alloc(file->context, members, sizeof *file->by_name);
-    if (!file->entries || !file->by_name) {
-        status = gsg_error_nomem(err, members * sizeof *file->entries);
+    if (!file->tensors || !file->by_name) {
+        status = gsg_error_nomem(err, members * sizeof *file->tensors);
         goto done;
     }
     json_object_foreach(file->header, name, item)
     {
         if (strcmp(name, METADATA) != 0) {
-            GSG_TRY(parse_entry(name, item, data, size, &file->entries[file->count], err));
+            GSG_TRY(parse_entry(name, item, size, &file->tensors[file->count], err));
             file->count++;
         }
     }
     if (file->count > 1)
-        qsort(file->entries, (size_t)file->count, sizeof *file->entries, compare_position);
-    const uint8_t *expected = data;
+        qsort(file->tensors, (size_t)file->count, sizeof *file->tensors, compare_position);
+    int64_t expected = 0;
     for (int64_t i = 0; i < file->count; i++) {
-        const gsg_tensor_entry *e = &file->entries[i];
-        if ((const uint8_t *)e->data != expected) {
+        const placed_tensor *t = &file->tensors[i];
+        if (t->begin != expected) {
             status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "tensor `%s` starts at byte %lld of the data, not %lld",
-                                   e->name, (long long)((const uint8_t *)e->data - data), (long long)(expected - data));
+                                   t->entry.name, (long long)t->begin, (long long)expected);
             goto done;
         }
-        expected += tensor_bytes(e->dtype, e->shape);
+        expected += t->bytes;
     }
-    if (expected != data + size)
-        status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "%lld bytes behind the last tensor",
-                               (long long)(data + size - expected));
+    if (expected != size)
+        status =
+            gsg_error_set(err, GENSEG_ERROR_FORMAT, "%lld bytes behind the last tensor", (long long)(size - expected));
 done:
     return status;
 }
 
 // Heap sort: qsort() has no argument through which the comparison could see the
-// entries that the indices stand for.
-static void sift(const gsg_tensor_entry *entries, int64_t *order, int64_t root, int64_t count)
+// tensors that the indices stand for.
+static void sift(const placed_tensor *tensors, int64_t *order, int64_t root, int64_t count)
 {
     for (int64_t child = 2 * root + 1; child < count; root = child, child = 2 * root + 1) {
-        if (child + 1 < count && strcmp(entries[order[child]].name, entries[order[child + 1]].name) < 0)
+        if (child + 1 < count && strcmp(tensors[order[child]].entry.name, tensors[order[child + 1]].entry.name) < 0)
             child++;
-        if (strcmp(entries[order[root]].name, entries[order[child]].name) >= 0)
+        if (strcmp(tensors[order[root]].entry.name, tensors[order[child]].entry.name) >= 0)
             return;
         const int64_t swap = order[root];
         order[root] = order[child];
@@ -395,58 +399,72 @@ static void sort_names(gsg_safetensors *file)
     for (int64_t i = 0; i < file->count; i++)
         file->by_name[i] = i;
     for (int64_t i = file->count / 2 - 1; i >= 0; i--)
-        sift(file->entries, file->by_name, i, file->count);
+        sift(file->tensors, file->by_name, i, file->count);
     for (int64_t i = file->count - 1; i > 0; i--) {
         const int64_t swap = file->by_name[0];
         file->by_name[0] = file->by_name[i];
         file->by_name[i] = swap;
-        sift(file->entries, file->by_name, 0, i);
+        sift(file->tensors, file->by_name, 0, i);
     }
 }
 
-static genseg_status parse_file(gsg_safetensors *file, size_t size, gsg_error *err)
+// Reads and checks what comes before the data.
+static genseg_status parse_header(gsg_safetensors *file, gsg_error *err)
 {
+    genseg_status status = GENSEG_OK;
+    uint8_t prefix[PREFIX];
+    char *text = NULL;
     uint64_t length = 0;
     json_error_t problem;
+    const int64_t size = file->reader.size;
 
     if (size < PREFIX)
-        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "has %zu bytes, a safetensors file has at least %d", size,
-                             PREFIX);
+        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "has %lld bytes, a safetensors file has at least %d",
+                             (long long)size, PREFIX);
+    GSG_TRY(gsg_file_read_at(&file->reader, 0, prefix, PREFIX, err));
     for (int i = 0; i < PREFIX; i++)
-        length |= (uint64_t)file->bytes[i] << (8 * i);
-    if (length > HEADER_LIMIT || length > size - PREFIX)
-        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "header of %llu bytes in a file of %zu",
-                             (unsigned long long)length, size);
-    file->header = json_loadb((const char *)file->bytes + PREFIX, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
+        length |= (uint64_t)prefix[i] << (8 * i);
+    if (length > HEADER_LIMIT || length > (uint64_t)(size - PREFIX))
+        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "header of %llu bytes in a file of %lld",
+                             (unsigned long long)length, (long long)size);
+    text = gsg_alloc(file->context, (size_t)length + 1, 1);
+    if (!text)
+        return gsg_error_nomem(err, (size_t)length + 1);
+    GSG_TRY(gsg_file_read_at(&file->reader, PREFIX, text, (size_t)length, err));
+    file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
     if (!file->header)
-        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "header, byte %d: %s", problem.position, problem.text);
-    if (!json_is_object(file->header))
-        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "header is not a JSON object");
-    const genseg_status status =
-        index_tensors(file, file->bytes + PREFIX + length, (int64_t)(size - PREFIX - length), err);
-    if (status == GENSEG_OK)
-        sort_names(file);
+        status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "header, byte %d: %s", problem.position, problem.text);
+    else if (!json_is_object(file->header))
+        status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "header is not a JSON object");
+    if (status != GENSEG_OK)
+        goto done;
+    file->data = PREFIX + (int64_t)length;
+    GSG_TRY(index_tensors(file, size - file->data, err));
+    sort_names(file);
+done:
+    gsg_free(file->context, text);
     return status;
 }
 
 genseg_status gsg_safetensors_open(genseg_context *context, const char *path, gsg_safetensors **file, gsg_error *err)
 {
     genseg_status status = GENSEG_OK;
-    size_t size = 0;
     gsg_safetensors *f = gsg_alloc_zero(context, 1, sizeof *f);
 
     if (!f)
         return gsg_error_nomem(err, sizeof *f);
+    f->reader.descriptor = -1;
     f->context = gsg_context_retain(context);
     f->path = gsg_strdup(context, path);
     if (!f->path) {
         status = gsg_error_nomem(err, strlen(path) + 1);
         goto done;
     }
-    GSG_TRY(gsg_file_read(context, path, SIZE_MAX / 2, &f->bytes, &size, err));
-    status = parse_file(f, size, err);
+    GSG_TRY(gsg_file_open(&f->reader, f->path, err));
+    status = parse_header(f, err);
     if (status != GENSEG_OK) {
-        status = gsg_error_prefix(err, status, gsg_path_name(path));
+        if (status != GENSEG_ERROR_IO) // that has it
+            gsg_error_prefix(err, status, gsg_path_name(path));
         goto done;
     }
     *file = f;
@@ -462,9 +480,9 @@ void gsg_safetensors_free(gsg_safetensors *file)
         return;
     genseg_context *context = file->context;
     json_decref(file->header);
-    gsg_free(context, file->entries);
+    gsg_free(context, file->tensors);
     gsg_free(context, file->by_name);
-    gsg_free(context, file->bytes);
+    gsg_file_close(&file->reader);
     gsg_free(context, file->path);
     gsg_free(context, file);
     gsg_context_release(context);
@@ -482,7 +500,7 @@ int64_t gsg_safetensors_count(const gsg_safetensors *file)
 
 gsg_tensor_entry gsg_safetensors_entry(const gsg_safetensors *file, int64_t index)
 {
-    return file->entries[index];
+    return file->tensors[index].entry;
 }
 
 int64_t gsg_safetensors_find(const gsg_safetensors *file, const char *name)
@@ -490,7 +508,7 @@ int64_t gsg_safetensors_find(const gsg_safetensors *file, const char *name)
     int64_t low = 0, high = file->count;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
-        const int order = strcmp(file->entries[file->by_name[middle]].name, name);
+        const int order = strcmp(file->tensors[file->by_name[middle]].entry.name, name);
         if (order == 0)
             return file->by_name[middle];
         if (order < 0)
@@ -509,7 +527,7 @@ genseg_status gsg_safetensors_check(const gsg_safetensors *file, const char *nam
 
     if (index < 0)
         return gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: tensor `%s` is missing", file_name, name);
-    const gsg_tensor_entry *e = &file->entries[index];
+    const gsg_tensor_entry *e = &file->tensors[index].entry;
     if (e->dtype != dtype || !gsg_shape_equal(e->shape, shape)) {
         char have[GSG_SHAPE_TEXT_SIZE], want[GSG_SHAPE_TEXT_SIZE];
         return gsg_error_set(err, GENSEG_ERROR_SHAPE, "%s: tensor `%s` is %s of %s, expected is %s of %s", file_name,
@@ -525,10 +543,18 @@ genseg_status gsg_safetensors_read(const gsg_safetensors *file, const char *name
     const genseg_status status = gsg_safetensors_check(file, name, dtype, shape, err);
     if (status != GENSEG_OK)
         return status;
-    const int64_t bytes = tensor_bytes(dtype, shape);
-    if (bytes > 0)
-        memcpy(dst, file->entries[gsg_safetensors_find(file, name)].data, (size_t)bytes);
-    return GENSEG_OK;
+    return gsg_safetensors_read_part(file, gsg_safetensors_find(file, name), 0, dst, (size_t)tensor_bytes(dtype, shape),
+                                     err);
+}
+
+genseg_status gsg_safetensors_read_part(const gsg_safetensors *file, int64_t index, int64_t offset, void *dst,
+                                        size_t bytes, gsg_error *err)
+{
+    const placed_tensor *t = &file->tensors[index];
+    if (offset < 0 || offset > t->bytes || bytes > (uint64_t)(t->bytes - offset))
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s: tensor `%s` has %lld bytes, not %zu from %lld", file->path,
+                             t->entry.name, (long long)t->bytes, bytes, (long long)offset);
+    return gsg_file_read_at(&file->reader, file->data + t->begin + offset, dst, bytes, err);
 }
 
 const char *gsg_safetensors_note(const gsg_safetensors *file, const char *key)

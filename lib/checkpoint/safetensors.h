@@ -1,6 +1,6 @@
 // Files of named tensors in the safetensors format (docs/formats/checkpoint.md):
 // 8 bytes of header length, a JSON header, the data. Written atomically and
-// streaming; read whole, with nothing believed before it is checked.
+// streaming; read tensor by tensor from the open file, with nothing believed before it is checked.
 #ifndef GSG_CHECKPOINT_SAFETENSORS_H
 #define GSG_CHECKPOINT_SAFETENSORS_H
 
@@ -44,13 +44,13 @@ typedef struct gsg_safetensors gsg_safetensors;
 
 // IO, NOMEM; FORMAT for a damaged file, UNSUPPORTED for a dtype or a number of
 // dimensions that this library has not. Messages start with the file's name.
+// The file stays open.
 genseg_status gsg_safetensors_open(genseg_context *context, const char *path, gsg_safetensors **file, gsg_error *err);
 void gsg_safetensors_free(gsg_safetensors *file); // NULL allowed
 
 const char *gsg_safetensors_path(const gsg_safetensors *file);
 int64_t gsg_safetensors_count(const gsg_safetensors *file);
-// Tensor `index` in the order of the data. `data` lies in the file's memory and
-// may be unaligned: copy from it.
+// Tensor `index` in the order of the data; `data` is NULL.
 gsg_tensor_entry gsg_safetensors_entry(const gsg_safetensors *file, int64_t index);
 int64_t gsg_safetensors_find(const gsg_safetensors *file, const char *name); // -1 where absent
 // Is there a tensor `name` of that dtype and shape? As gsg_safetensors_read(), before room for it is had.
@@ -60,6 +60,9 @@ genseg_status gsg_safetensors_check(const gsg_safetensors *file, const char *nam
 // or shape is another; the message has both.
 genseg_status gsg_safetensors_read(const gsg_safetensors *file, const char *name, int32_t dtype, gsg_shape shape,
                                    void *dst, gsg_error *err);
+// Copies `bytes` bytes of tensor `index` from its byte `offset` on: any part of it, by any thread. INVALID beyond it.
+genseg_status gsg_safetensors_read_part(const gsg_safetensors *file, int64_t index, int64_t offset, void *dst,
+                                        size_t bytes, gsg_error *err);
 // Value of a metadata key, borrowed; NULL where absent.
 const char *gsg_safetensors_note(const gsg_safetensors *file, const char *key);
 

@@ -61,12 +61,12 @@ static genseg_status require_regular(const char *path, gsg_file_kind kind, gsg_e
     return GENSEG_OK;
 }
 
-// Reads what `descriptor` has left, up to `size` bytes; -1 with errno.
-static ssize_t read_fully(int descriptor, uint8_t *data, size_t size)
+// Reads up to `size` bytes from `offset`, fewer at the file's end; -1 with errno.
+static ssize_t read_fully(int descriptor, uint8_t *data, size_t size, int64_t offset)
 {
     size_t done = 0;
     while (done < size) {
-        ssize_t got = read(descriptor, data + done, size - done);
+        ssize_t got = pread(descriptor, data + done, size - done, (off_t)(offset + (int64_t)done));
         if (got == 0) {
             break;
         }
@@ -78,11 +78,9 @@ static ssize_t read_fully(int descriptor, uint8_t *data, size_t size)
     return (ssize_t)done;
 }
 
-genseg_status gsg_file_read(genseg_context *context, const char *path, size_t limit, uint8_t **data, size_t *size,
-                            gsg_error *err)
+genseg_status gsg_file_open(gsg_file_reader *reader, const char *path, gsg_error *err)
 {
     genseg_status status = GENSEG_OK;
-    uint8_t *bytes = NULL;
     struct stat info;
     // Opening a pipe without O_NONBLOCK would wait for a writer.
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -91,18 +89,54 @@ genseg_status gsg_file_read(genseg_context *context, const char *path, size_t li
         goto done;
     }
     GSG_TRY(require_regular(path, kind_of(info.st_mode), err));
-    if ((uint64_t)info.st_size > limit) {
+    *reader = (gsg_file_reader){.path = path, .descriptor = descriptor, .size = info.st_size};
+    descriptor = -1;
+done:
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    return status;
+}
+
+genseg_status gsg_file_read_at(const gsg_file_reader *reader, int64_t offset, void *data, size_t bytes, gsg_error *err)
+{
+    ssize_t got = read_fully(reader->descriptor, data, bytes, offset);
+    if (got < 0) {
+        return system_error(err, reader->path, "cannot read", errno);
+    }
+    if ((size_t)got < bytes) {
+        return gsg_error_set(err, GENSEG_ERROR_IO, "%s: was cut short while it was read", shown(reader->path));
+    }
+    return GENSEG_OK;
+}
+
+void gsg_file_close(gsg_file_reader *reader)
+{
+    if (reader->descriptor >= 0) {
+        close(reader->descriptor);
+    }
+    reader->descriptor = -1;
+}
+
+genseg_status gsg_file_read(genseg_context *context, const char *path, size_t limit, uint8_t **data, size_t *size,
+                            gsg_error *err)
+{
+    genseg_status status = GENSEG_OK;
+    uint8_t *bytes = NULL;
+    gsg_file_reader reader = {.descriptor = -1};
+    GSG_TRY(gsg_file_open(&reader, path, err));
+    if ((uint64_t)reader.size > limit) {
         status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: has %lld bytes, allowed are %zu", shown(path),
-                               (long long)info.st_size, limit);
+                               (long long)reader.size, limit);
         goto done;
     }
-    size_t wanted = (size_t)info.st_size;
+    size_t wanted = (size_t)reader.size;
     bytes = gsg_alloc(context, wanted + 1, 1);
     if (bytes == NULL) {
         status = gsg_error_nomem(err, wanted + 1);
         goto done;
     }
-    ssize_t got = read_fully(descriptor, bytes, wanted);
+    ssize_t got = read_fully(reader.descriptor, bytes, wanted, 0);
     if (got < 0) {
         status = system_error(err, path, "cannot read", errno);
         goto done;
@@ -114,9 +148,7 @@ genseg_status gsg_file_read(genseg_context *context, const char *path, size_t li
     bytes = NULL;
 done:
     gsg_free(context, bytes);
-    if (descriptor >= 0) {
-        close(descriptor);
-    }
+    gsg_file_close(&reader);
     return status;
 }
 

@@ -13,6 +13,18 @@ gsg_file_kind gsg_file_probe(const char *path, int64_t *bytes); // bytes may be 
 genseg_status gsg_file_read(genseg_context *context, const char *path, size_t limit, uint8_t **data, size_t *size,
                             gsg_error *err);
 
+// A file that stays open to be read in pieces from any place, by any thread; a name that is given to another file
+// meanwhile makes no difference.
+typedef struct gsg_file_reader {
+    const char *path; // borrowed
+    int descriptor;
+    int64_t size; // when it was opened
+} gsg_file_reader;
+genseg_status gsg_file_open(gsg_file_reader *reader, const char *path, gsg_error *err);
+// IO also where fewer bytes are left.
+genseg_status gsg_file_read_at(const gsg_file_reader *reader, int64_t offset, void *data, size_t bytes, gsg_error *err);
+void gsg_file_close(gsg_file_reader *reader); // also twice
+
 // Names in a folder without "." files, sorted by bytes.
 typedef struct gsg_file_list {
     genseg_context *context;

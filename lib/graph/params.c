@@ -116,6 +116,16 @@ void gsg_param_import(gsg_param *param, const float *plain)
         memcpy(param->data, plain, (size_t)gsg_shape_count(param->layout.shape) * sizeof(float));
 }
 
+void gsg_param_import_rows(gsg_param *param, int64_t first, int64_t rows, const float *plain)
+{
+    if (is_weights(param)) {
+        gsg_weights_import_rows(&param->layout, first, rows, plain, param->data);
+        return;
+    }
+    const int64_t row = gsg_shape_count(param->layout.shape) / param->layout.shape.dims[0];
+    memcpy(param->data + first * row, plain, (size_t)(rows * row) * sizeof(float));
+}
+
 void gsg_param_export(const gsg_param *param, float *plain)
 {
     if (is_weights(param))

@@ -36,13 +36,15 @@ void gsg_params_free(gsg_params *params);
 
 // Index of the parameter of that name: the existing one (INTERNAL where kind or shape differ), or a
 // new one, zero.
-genseg_status gsg_params_get(gsg_params *params, const char *name, gsg_param_kind kind, gsg_shape shape,
-                             int32_t *index, gsg_error *err);
-int32_t gsg_params_find(const gsg_params *params, const char *name); // -1: none
+genseg_status gsg_params_get(gsg_params *params, const char *name, gsg_param_kind kind, gsg_shape shape, int32_t *index,
+                             gsg_error *err);
+int32_t gsg_params_find(const gsg_params *params, const char *name);         // -1: none
 int64_t gsg_params_values(const gsg_params *params, int32_t trainable_only); // number of weights, padding not counted
 
 // Between the public row-major order and the stored one.
 void gsg_param_import(gsg_param *param, const float *plain);
+// Some rows (indices of the first dimension) of a parameter that was zero or had all of its rows imported.
+void gsg_param_import_rows(gsg_param *param, int64_t first, int64_t rows, const float *plain);
 void gsg_param_export(const gsg_param *param, float *plain);
 
 // Copies all values of `src` into `dst`, which has the same parameters in the same order (kept states:

@@ -29,6 +29,8 @@ typedef struct gsg_weights {
 gsg_weights gsg_weights_layout(const gsg_engine *engine, gsg_shape shape, int32_t transposed);
 // Between the public row-major order and the stored one.
 void gsg_weights_import(const gsg_weights *layout, const float *plain, float *stored);
+// Some rows (indices of the first dimension), into what is zero where it pads. Threads may take others.
+void gsg_weights_import_rows(const gsg_weights *layout, int64_t first, int64_t rows, const float *plain, float *stored);
 void gsg_weights_export(const gsg_weights *layout, const float *stored, float *plain);
 
 // What follows the sums: y = act(scale[c] * conv + shift[c]); act is leaky ReLU

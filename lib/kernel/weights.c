@@ -80,15 +80,15 @@ gsg_weights_runs gsg_weights_runs_of(const gsg_weights *layout)
     return runs;
 }
 
-// Moves every weight one way.
-static void move(const gsg_weights *w, const float *plain, float *stored, float *plain_out)
+// Moves some rows of the public order one way; `plain` begins with them.
+static void move(const gsg_weights *w, int64_t first, int64_t rows, const float *plain, float *stored, float *plain_out)
 {
     const extent e = measure(w);
-    const int64_t rows = w->shape.dims[0], columns = w->shape.dims[1], step = tap_stride(w->form, &e);
-    for (int64_t r = 0; r < rows; r++)
+    const int64_t columns = w->shape.dims[1], step = tap_stride(w->form, &e);
+    for (int64_t r = first; r < first + rows; r++)
         for (int64_t c = 0; c < columns; c++) {
             const int64_t at = stored_index(w->form, &e, w->transposed ? c : r, w->transposed ? r : c, 0);
-            const int64_t flat = (r * columns + c) * e.taps;
+            const int64_t flat = ((r - first) * columns + c) * e.taps;
             for (int64_t k = 0; k < e.taps; k++)
                 if (plain)
                     stored[at + k * step] = plain[flat + k];
@@ -100,12 +100,17 @@ static void move(const gsg_weights *w, const float *plain, float *stored, float 
 void gsg_weights_import(const gsg_weights *layout, const float *plain, float *stored)
 {
     memset(stored, 0, (size_t)layout->count * sizeof *stored); // what pads the blocks
-    move(layout, plain, stored, NULL);
+    gsg_weights_import_rows(layout, 0, layout->shape.dims[0], plain, stored);
+}
+
+void gsg_weights_import_rows(const gsg_weights *layout, int64_t first, int64_t rows, const float *plain, float *stored)
+{
+    move(layout, first, rows, plain, stored, NULL);
 }
 
 void gsg_weights_export(const gsg_weights *layout, const float *stored, float *plain)
 {
-    move(layout, NULL, (float *)(uintptr_t)stored, plain);
+    move(layout, 0, layout->shape.dims[0], NULL, (float *)(uintptr_t)stored, plain);
 }
 
 typedef struct scaling {

@@ -1,8 +1,14 @@
 // What the documents of segmenter and generator share, and their tensors.
 #include "predict/model_file.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
+
+#include "core/parallel.h"
+
+#define BLOCK 16         // rows that share a block of stored weights, which one thread fills
+#define PIECE (64 << 10) // floats that are read at once
 
 // ---- writing
 
@@ -112,8 +118,8 @@ genseg_status gsg_model_check_input(const gsg_preprocess *preprocess, int64_t mu
 }
 
 genseg_status gsg_model_get_labels(const gsg_meta *meta, const char *path, int64_t outputs, int64_t *classes,
-                                   int32_t values[GSG_DATASET_MAX_CLASSES],
-                                   const char *names[GSG_DATASET_MAX_CLASSES], gsg_error *err)
+                                   int32_t values[GSG_DATASET_MAX_CLASSES], const char *names[GSG_DATASET_MAX_CLASSES],
+                                   gsg_error *err)
 {
     genseg_status status;
     int64_t wide[GSG_DATASET_MAX_CLASSES];
@@ -138,23 +144,81 @@ done:
     return status;
 }
 
+// Some rows of one tensor, straight from the file into their place.
+typedef struct reading {
+    const gsg_safetensors *file;
+    gsg_param *item;
+    int64_t tensor, rows, row; // how many rows, floats in one
+    int64_t step;              // rows a piece
+    float *buffers;            // a piece for each thread
+    int32_t failed;
+} reading;
+
+// The first that is NaN or Inf, or -1. A loop without an exit is one over vectors.
+static int64_t first_broken(const float *values, int64_t count)
+{
+    uint32_t broken = 0;
+    for (int64_t i = 0; i < count; i++)
+        broken |= !(fabsf(values[i]) <= FLT_MAX);
+    for (int64_t i = 0; broken && i < count; i++)
+        if (!isfinite(values[i]))
+            return i;
+    return -1;
+}
+
+static genseg_status read_piece(const reading *r, int64_t piece, int32_t thread, gsg_error *err)
+{
+    const int64_t first = piece * r->step, left = r->rows - first, rows = left < r->step ? left : r->step;
+    float *plain = r->buffers + thread * r->step * r->row;
+    const genseg_status status = gsg_safetensors_read_part(r->file, r->tensor, first * r->row * (int64_t)sizeof(float),
+                                                           plain, (size_t)(rows * r->row) * sizeof(float), err);
+    if (status != GENSEG_OK)
+        return status;
+    const int64_t broken = first_broken(plain, rows * r->row);
+    if (broken >= 0)
+        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: tensor %s holds NaN or Inf at %lld",
+                             gsg_safetensors_path(r->file), r->item->name, (long long)(first * r->row + broken));
+    gsg_param_import_rows(r->item, first, rows, plain);
+    return GENSEG_OK;
+}
+
+static void read_pieces(int64_t begin, int64_t end, int32_t thread, void *arg)
+{
+    reading *r = arg;
+    for (int64_t i = begin; i < end; i++)
+        if (read_piece(r, i, thread, NULL) != GENSEG_OK)
+            __atomic_store_n(&r->failed, 1, __ATOMIC_RELAXED);
+}
+
+static genseg_status read_tensor(reading *r, genseg_context *context, gsg_error *err)
+{
+    const gsg_shape shape = r->item->layout.shape;
+    genseg_status status = gsg_safetensors_check(r->file, r->item->name, GENSEG_DTYPE_FLOAT32, shape, err);
+    if (status != GENSEG_OK)
+        return status;
+    r->tensor = gsg_safetensors_find(r->file, r->item->name);
+    r->rows = shape.dims[0];
+    r->row = gsg_shape_count(shape) / r->rows;
+    r->step = PIECE / r->row / BLOCK * BLOCK;
+    r->step = r->step < BLOCK ? BLOCK : r->step > r->rows ? r->rows : r->step;
+    const int64_t pieces = (r->rows + r->step - 1) / r->step, threads = gsg_parallel_threads(context);
+    const size_t floats = (size_t)(r->step * r->row * (threads < pieces ? threads : pieces));
+    r->buffers = gsg_alloc(context, floats, sizeof(float));
+    if (!r->buffers)
+        return gsg_error_nomem(err, floats * sizeof(float));
+    gsg_parallel(context, pieces, 1, read_pieces, r);
+    for (int64_t i = 0; i < pieces && r->failed && status == GENSEG_OK; i++)
+        status = read_piece(r, i, 0, err); // again, for the first failure's words
+    gsg_free(context, r->buffers);
+    return status;
+}
+
 genseg_status gsg_model_read_weights(const gsg_safetensors *file, gsg_params *params, gsg_error *err)
 {
     genseg_status status = GENSEG_OK;
     for (int32_t i = 0; i < params->count && status == GENSEG_OK; i++) {
-        gsg_param *item = &params->items[i];
-        const int64_t count = gsg_shape_count(item->layout.shape);
-        float *plain = gsg_alloc(params->context, (size_t)count, sizeof *plain);
-        if (!plain)
-            return gsg_error_nomem(err, (size_t)count * sizeof *plain);
-        status = gsg_safetensors_read(file, item->name, GENSEG_DTYPE_FLOAT32, item->layout.shape, plain, err);
-        for (int64_t v = 0; v < count && status == GENSEG_OK; v++)
-            if (!isfinite(plain[v]))
-                status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: tensor %s holds NaN or Inf at %lld",
-                                       gsg_safetensors_path(file), item->name, (long long)v);
-        if (status == GENSEG_OK)
-            gsg_param_import(item, plain);
-        gsg_free(params->context, plain);
+        reading r = {.file = file, .item = &params->items[i]};
+        status = read_tensor(&r, params->context, err);
     }
     return status;
 }

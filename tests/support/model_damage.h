@@ -7,6 +7,7 @@
 
 #include "checkpoint/meta.h"
 #include "checkpoint/safetensors.h"
+#include "tensor/array.h"
 
 // A copy of a model file with changes.
 typedef struct damage {
@@ -36,10 +37,15 @@ GSG_UNUSED static void damage_write(genseg_context *context, const char *from, c
 {
     gsg_safetensors *file = NULL;
     gsg_tensor_entry entries[128];
+    void *data[128] = {0};
     int64_t count = 0;
     CK_OK(gsg_safetensors_open(context, from, &file, err));
     for (int64_t i = 0; i < gsg_safetensors_count(file); i++) {
         entries[count] = gsg_safetensors_entry(file, i);
+        const size_t bytes = (size_t)gsg_shape_count(entries[count].shape) * gsg_dtype_size(entries[count].dtype);
+        data[i] = malloc(bytes + 1);
+        CK_OK(gsg_safetensors_read_part(file, i, 0, data[i], bytes, err));
+        entries[count].data = data[i];
         const bool meant = d->tensor && strcmp(entries[count].name, d->tensor) == 0;
         if (meant && d->edit)
             d->edit(&entries[count]);
@@ -52,6 +58,8 @@ GSG_UNUSED static void damage_write(genseg_context *context, const char *from, c
     char *text = damage_document(d->note ? d->note : gsg_safetensors_note(file, GSG_META_NOTE), d);
     const gsg_tensor_note note = {GSG_META_NOTE, text};
     CK_OK(gsg_safetensors_save(context, to, entries, count, &note, *text != '\0', err));
+    for (int64_t i = 0; i < gsg_safetensors_count(file); i++)
+        free(data[i]);
     gsg_safetensors_free(file);
     free(text);
 }

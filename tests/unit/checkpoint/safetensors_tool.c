@@ -1,6 +1,7 @@
 // Helper of test_safetensors_python.py: `write FILE` writes a fixed file, `read
 // FILE` prints the tensors and notes of any file.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "checkpoint/safetensors.h"
@@ -33,8 +34,16 @@ static genseg_status read_any(genseg_context *context, const char *path, gsg_err
         const int64_t bytes = gsg_shape_count(e.shape) * (e.dtype == GENSEG_DTYPE_UINT8     ? 1
                                                           : e.dtype == GENSEG_DTYPE_FLOAT32 ? 4
                                                                                             : 8);
-        for (int64_t k = 0; k < bytes; k++)
-            sum += (uint64_t)(k + 1) * ((const uint8_t *)e.data)[k];
+        uint8_t *data = malloc((size_t)bytes + 1);
+        const genseg_status got =
+            data ? gsg_safetensors_read_part(file, i, 0, data, (size_t)bytes, err) : GENSEG_ERROR_NOMEM;
+        for (int64_t k = 0; k < bytes && got == GENSEG_OK; k++)
+            sum += (uint64_t)(k + 1) * data[k];
+        free(data);
+        if (got != GENSEG_OK) {
+            gsg_safetensors_free(file);
+            return got;
+        }
         printf("%s %s %s %llu\n", e.name, gsg_safetensors_dtype_name(e.dtype), gsg_shape_text(e.shape, text),
                (unsigned long long)sum);
     }
