@@ -4,8 +4,10 @@
 #include "core/context.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/parallel.h"
@@ -16,11 +18,19 @@
 // No struct of ours comes near; a larger struct_size was never initialised.
 #define MAX_STRUCT_SIZE 65536
 #define ALIGNMENT 64
+#define HUGE_PAGE ((size_t)2 << 20) // of x86-64
+#define LARGE (2 * HUGE_PAGE)       // from here on a block has a whole one
 
 static void *default_alloc(size_t size, size_t alignment, void *user)
 {
     void *memory = NULL;
     bool had = posix_memalign(&memory, alignment, size) == 0; // lint-allow: the default allocator
+    if (had && size >= LARGE) {
+        // Whole huge pages alone: what is faulted in then is what was asked for.
+        const uintptr_t begin = ((uintptr_t)memory + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+        const uintptr_t end = ((uintptr_t)memory + size) / HUGE_PAGE * HUGE_PAGE;
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE); // where it is refused, small pages serve as well
+    }
     return had ? memory : NULL;
 }
 
