@@ -113,7 +113,8 @@ static void fill_problem(gsg_onednn_problem *q, const gsg_conv *conv, const gsg_
 // padding 3. Kernels of 4 and 6 were tried at depths of 2 to 20 and are right.
 static bool depth_breaks_blocks(const gsg_engine *engine, const gsg_conv *conv, const gsg_onednn_problem *q)
 {
-    if (gsg_engine_block(engine) != 16 || q->direction != GSG_BACKWARD_WEIGHTS || q->spatial != 3 || conv->kernel[0] <= 6)
+    if (gsg_engine_block(engine) != 16 || q->direction != GSG_BACKWARD_WEIGHTS || q->spatial != 3 ||
+        conv->kernel[0] <= 6)
         return false;
     const int64_t wide = conv->transposed ? q->dst[0] : q->src[0], stride = conv->stride[0];
     const int64_t first = (conv->padding[0] + stride - 1) / stride * stride - conv->padding[0]; // not before 0
@@ -233,9 +234,16 @@ static genseg_status make(gsg_engine *engine, gsg_direction direction, const gsg
         return status;
     if ((algorithm == GSG_CONV_AUTO || algorithm == GSG_CONV_POINTWISE) && gsg_head_takes(conv, src, weights, dst))
         return make_head(engine, direction, src, dst, epilogue, kernel, err);
-    if ((algorithm == GSG_CONV_WINOGRAD || (algorithm == GSG_CONV_AUTO && wanted && gsg_winograd_wins(conv, src, dst))) &&
+    if ((algorithm == GSG_CONV_WINOGRAD ||
+         (algorithm == GSG_CONV_AUTO && wanted && gsg_winograd_wins(conv, src, dst))) &&
         gsg_winograd_takes(engine, direction, conv, src, weights, dst)) {
         status = gsg_winograd_new(engine, direction, conv, src, weights, dst, epilogue, bias, kernel, err);
+        if (status == GENSEG_OK)
+            describe(*kernel, conv, src, weights, dst);
+        return status;
+    }
+    if (algorithm == GSG_CONV_AUTO && direction == GSG_FORWARD && gsg_spread_takes(engine, conv, src, weights, dst)) {
+        status = gsg_spread_new(engine, conv, src, weights, dst, epilogue, kernel, err);
         if (status == GENSEG_OK)
             describe(*kernel, conv, src, weights, dst);
         return status;

@@ -69,4 +69,10 @@ genseg_status gsg_head_backward_data_new(gsg_engine *engine, const gsg_desc *src
 genseg_status gsg_head_backward_weights_new(gsg_engine *engine, const gsg_desc *src, const gsg_desc *dst,
                                             gsg_kernel **kernel, gsg_error *err);
 
+// Transposed convolutions whose kernel is their stride, forward.
+int32_t gsg_spread_takes(const gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src,
+                         const gsg_weights *weights, const gsg_desc *dst);
+genseg_status gsg_spread_new(gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src, const gsg_weights *weights,
+                             const gsg_desc *dst, const gsg_epilogue *epilogue, gsg_kernel **kernel, gsg_error *err);
+
 #endif

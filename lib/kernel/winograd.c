@@ -22,7 +22,6 @@
 #define CORE_BYTES ((int64_t)900 << 10) // of a block and weights: about what a second-level cache keeps
 #define SHARED_BYTES ((int64_t)2 << 20) // of tiles that all threads work on
 #define WHOLE_BYTES ((int64_t)16 << 20) // of all transformed tiles, where they are kept
-#define STREAM_BYTES ((int64_t)4 << 20) // of a result: more goes past the caches, which spares reading it first
 #define SUMS_BYTES ((int64_t)32 << 20)  // of sums for all weights
 #define MOST_BYTES ((int64_t)96 << 20)  // of one thread's scratch: beyond, memory costs more than time is won
 
@@ -44,7 +43,6 @@ typedef struct winograd {
     gsg_weights weights;
     gsg_epilogue epilogue;
     int32_t bias, flip;
-    int32_t stream;                  // results are too large to be in a cache when they are read
     int32_t by_weights;              // each thread takes output channels, else tiles (or, of weights, positions)
     int64_t lanes, step, taps, size; // r, m
     int64_t depth_step, depth_taps;
@@ -192,10 +190,9 @@ static void write_tiles(const turn *t, int64_t begin, int64_t end, int64_t first
     const winograd *w = t->w;
     const gsg_epilogue *e = &w->epilogue;
     gsg_winograd_finish finish = {.active = e->scale || e->shift || e->activation,
+                                  .stream = gsg_winograd_streams(&w->out.desc, t->args[w->out.arg]),
                                   .slope = e->activation ? e->slope : 1.0f};
     gsg_winograd_patch patch;
-    const bool stream = w->stream && (uintptr_t)t->args[w->out.arg] % (sizeof(float) * (size_t)w->lanes) == 0;
-    finish.stream = stream;
     for (int64_t i = 0; i < count; i++)
         for (int64_t b = begin; b < end; b++) {
             const int64_t group = b % w->out.groups;
@@ -204,7 +201,7 @@ static void write_tiles(const turn *t, int64_t begin, int64_t end, int64_t first
             finish.shift = e->shift ? t->args[3] + group * w->lanes : zeros;
             w->simd->write_tile(&patch, products + i * row + (b - begin) * w->lanes, stride, to, &finish, (int)w->size);
         }
-    if (stream)
+    if (finish.stream)
         w->simd->drain();
 }
 
@@ -597,7 +594,6 @@ genseg_status gsg_winograd_new(gsg_engine *engine, gsg_direction direction, cons
     const int64_t threads = gsg_parallel_threads(gsg_engine_context(engine));
 
     w->base.scratch = plan(w, engine, direction, conv, src, weights, dst, threads);
-    w->stream = 4 * gsg_desc_dense(&w->out.desc) * dst->shape.dims[0] >= STREAM_BYTES;
     w->bias = bias;
     if (epilogue)
         w->epilogue = *epilogue;

@@ -142,6 +142,18 @@ static void NAME(read_tile)(const gsg_winograd_patch *p, const float *data, floa
         NAME(read_tile_of)(p, data, out, stride, 5);
 }
 
+GSG_INLINE void NAME(write)(float *to, vec v, const gsg_winograd_finish *f, vec scale, vec shift, vec slope)
+{
+    if (f->active) {
+        v = FMA(v, scale, shift);
+        v = LEAK(v, slope);
+    }
+    if (f->stream)
+        STREAM(to, v);
+    else
+        STORE(to, v);
+}
+
 GSG_INLINE void NAME(write_tile_of)(const gsg_winograd_patch *p, const float *products, int64_t stride, float *data,
                                     const gsg_winograd_finish *f, int size)
 {
@@ -151,17 +163,8 @@ GSG_INLINE void NAME(write_tile_of)(const gsg_winograd_patch *p, const float *pr
     NAME(result_both)((const vec(*)[6])m, y, size);
     const vec scale = LOAD(f->scale), shift = LOAD(f->shift), slope = SET(f->slope);
     for (int i = p->rows[0]; i < p->rows[1]; i++)
-        for (int j = p->columns[0]; j < p->columns[1]; j++) {
-            vec v = y[i][j];
-            if (f->active) {
-                v = FMA(v, scale, shift);
-                v = LEAK(v, slope);
-            }
-            if (f->stream)
-                STREAM(data + i * p->row + j * p->column, v);
-            else
-                STORE(data + i * p->row + j * p->column, v);
-        }
+        for (int j = p->columns[0]; j < p->columns[1]; j++)
+            NAME(write)(data + i * p->row + j * p->column, y[i][j], f, scale, shift, slope);
 }
 
 static void NAME(write_tile)(const gsg_winograd_patch *p, const float *products, int64_t stride, float *data,
@@ -173,6 +176,20 @@ static void NAME(write_tile)(const gsg_winograd_patch *p, const float *products,
         NAME(write_tile_of)(p, products, stride, data, f, 4);
     else
         NAME(write_tile_of)(p, products, stride, data, f, 5);
+}
+
+static void NAME(copy_row)(const float *data, int64_t column, float *out, int64_t row, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        STORE(out + i * row, LOAD(data + i * column));
+}
+
+static void NAME(write_row)(const float *sums, int64_t row, float *data, int64_t column, int64_t count,
+                            const gsg_winograd_finish *f)
+{
+    const vec scale = LOAD(f->scale), shift = LOAD(f->shift), slope = SET(f->slope);
+    for (int64_t i = 0; i < count; i++)
+        NAME(write)(data + i * column, LOAD(sums + i * row), f, scale, shift, slope);
 }
 
 // ---- weights

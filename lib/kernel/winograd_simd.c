@@ -6,6 +6,8 @@
 
 #include "core/compiler.h"
 
+#define STREAM_FLOATS ((int64_t)1 << 20)
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 
 #include <immintrin.h>
@@ -151,15 +153,17 @@ const gsg_winograd_lanes *gsg_winograd_lanes_of(int32_t block)
                                             read_window_16,
                                             read_tile_16,
                                             write_tile_16,
+                                            copy_row_16,
+                                            write_row_16,
                                             read_weights_16,
                                             write_weights_16,
                                             multiply_16,
                                             correlate_16,
                                             drain,
                                             chains_16};
-    static const gsg_winograd_lanes narrow = {
-        8,          2,           read_window_8, read_tile_8, write_tile_8, read_weights_8, write_weights_8,
-        multiply_8, correlate_8, drain,         chains_8};
+    static const gsg_winograd_lanes narrow = {8,           2,           read_window_8,  read_tile_8,     write_tile_8,
+                                              copy_row_8,  write_row_8, read_weights_8, write_weights_8, multiply_8,
+                                              correlate_8, drain,       chains_8};
     if (block == 16)
         return __builtin_cpu_supports("avx512f") ? &wide : NULL;
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &narrow : NULL;
@@ -173,3 +177,9 @@ const gsg_winograd_lanes *gsg_winograd_lanes_of(int32_t block)
 }
 
 #endif
+
+int32_t gsg_winograd_streams(const gsg_desc *dst, const float *data)
+{
+    const int64_t floats = dst->shape.dims[0] * gsg_desc_dense(dst);
+    return floats >= STREAM_FLOATS && (uintptr_t)data % ((size_t)dst->block * sizeof *data) == 0;
+}

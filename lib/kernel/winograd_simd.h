@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "kernel/kernel.h"
+
 #define GSG_WINOGRAD_POSITIONS 36 // of a transformed window of 6 x 6
 #define GSG_WINOGRAD_CHAINS 12    // latency 4 at 2 a cycle wants 8; more than that spares the registers
 #define GSG_WINOGRAD_ROWS 12      // whole groups of tiles for every panel
@@ -37,6 +39,11 @@ typedef struct gsg_winograd_lanes {
     void (*read_tile)(const gsg_winograd_patch *patch, const float *data, float *out, int64_t stride, int size);
     void (*write_tile)(const gsg_winograd_patch *patch, const float *products, int64_t stride, float *data,
                        const gsg_winograd_finish *finish, int size);
+    // Vectors from places `column` floats apart to others `row` apart.
+    void (*copy_row)(const float *data, int64_t column, float *out, int64_t row, int64_t count);
+    // Vectors of sums, `row` floats apart, to places `column` floats apart.
+    void (*write_row)(const float *sums, int64_t row, float *data, int64_t column, int64_t count,
+                      const gsg_winograd_finish *finish);
     // A block of lanes x lanes weights, and its gradient.
     void (*read_weights)(const gsg_winograd_taps *taps, const float *block, float *out, int64_t stride,
                          int64_t row_stride, int size);
@@ -57,5 +64,9 @@ typedef struct gsg_winograd_lanes {
 
 // For a block of channels; NULL where the machine has no such vectors.
 const gsg_winograd_lanes *gsg_winograd_lanes_of(int32_t block);
+
+// Are results in such a layout at `data` written past the caches? They are where they are too large to be found there
+// later, which spares reading what they replace.
+int32_t gsg_winograd_streams(const gsg_desc *dst, const float *data);
 
 #endif

@@ -365,6 +365,24 @@ START_TEST(test_winograd)
 }
 END_TEST
 
+// Kernels that are their stride, with enough inputs for products of matrices: rows that chunks cut, outputs that fill no
+// run, samples, volumes, views, and results that are streamed.
+static const golden_conv apart[] = {
+    {"apart", {2, 1, {2, 2}, {2, 2}, {0, 0}}, .batch = 2, .inputs = 120, .outputs = 40, .size = {13, 17}},
+    {.conv = {2, 1, {2, 2}, {2, 2}, {0, 0}}, .batch = 3, .inputs = 300, .outputs = 16, .size = {4, 5}},
+    {.conv = {2, 1, {2, 2}, {2, 2}, {0, 0}}, .batch = 1, .inputs = 128, .outputs = 64, .size = {60, 72}},
+    {.conv = {2, 1, {3, 3}, {3, 3}, {0, 0}}, .batch = 1, .inputs = 128, .outputs = 24, .size = {1, 150}},
+    {.conv = {3, 1, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}}, .batch = 2, .inputs = 128, .outputs = 40, .size = {3, 4, 5}},
+    {.conv = {3, 1, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}}, .batch = 1, .inputs = 128, .outputs = 16, .size = {3, 6, 7}},
+};
+
+START_TEST(test_apart)
+{
+    const layouts all[] = {{0, 0, 0}, {0, 0, 2}};
+    check_layouts(&apart[_i], all, 2, GSG_CONV_AUTO, check_direct);
+}
+END_TEST
+
 // One thread and five give the same bits, whatever each of them does then.
 START_TEST(test_winograd_threads)
 {
@@ -399,7 +417,7 @@ END_TEST
 // Scale, shift and activation in all combinations, dense and as a view.
 START_TEST(test_epilogue)
 {
-    const golden_conv *g = &goldens[_i];
+    const golden_conv *g = _i < GOLDENS ? &goldens[_i] : &apart[0];
     setting s = setting_of(g);
     double *sums = by_loops(&s, 0), *expected = malloc((size_t)s.dst_count * sizeof(double));
     const int64_t spatial = gsg_shape_spatial(s.dst);
@@ -620,9 +638,10 @@ int main(void)
     tcase_add_checked_fixture(tcase, open_engine, close_engine);
     tcase_add_loop_test(tcase, test_golden, 0, GOLDENS * 4);
     tcase_add_loop_test(tcase, test_winograd, 0, (int)(sizeof cut / sizeof *cut));
+    tcase_add_loop_test(tcase, test_apart, 0, (int)(sizeof apart / sizeof *apart));
     tcase_add_loop_test(tcase, test_winograd_threads, 0, (int)(sizeof cut / sizeof *cut));
     tcase_add_loop_test(tcase, test_layouts, 0, GOLDENS);
-    tcase_add_loop_test(tcase, test_epilogue, 0, GOLDENS);
+    tcase_add_loop_test(tcase, test_epilogue, 0, GOLDENS + 1);
     tcase_add_loop_test(tcase, test_differences, 0, GOLDENS);
     tcase_add_loop_test(tcase, test_weights, 0, GOLDENS);
     tcase_add_loop_test(tcase, test_repeat, 0, GOLDENS);
