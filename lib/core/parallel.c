@@ -52,7 +52,9 @@ int32_t gsg_parallel_threads(const genseg_context *context)
 int32_t gsg_parallel_enter(const genseg_context *context)
 {
     int32_t saved = omp_get_max_threads();
-    omp_set_num_threads(context->options.threads);
+    // oneDNN's kernels wait for as many threads as these, also for ones that OMP_THREAD_LIMIT forbids.
+    const int32_t limit = omp_get_thread_limit();
+    omp_set_num_threads(context->options.threads < limit ? context->options.threads : limit);
     return saved;
 }
 

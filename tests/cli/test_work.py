@@ -186,6 +186,14 @@ class Interrupt(ToolTest):
         out, err = process.communicate(timeout=60)
         return process.returncode, out, ''.join(lines) + err, time.monotonic() - sent
 
+    def test_thread_limit_of_the_host(self):
+        """Two threads are asked for and one is allowed: slower, not waiting for a second for ever."""
+        png_pairs(self.folder / 'data')
+        environment = dict(os.environ, OMP_THREAD_LIMIT='1')
+        for option in (), ('--no-winograd',):
+            self.succeed('train', 'data', '--out', 'm.safetensors', '--width', 16, '--size', '64x64', '--steps', 2,
+                         *option, env=environment)
+
     def test_keeps_the_best_model(self):
         for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
             code, out, err, seconds = self.begin(number)
