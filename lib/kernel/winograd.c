@@ -592,7 +592,6 @@ genseg_status gsg_winograd_new(gsg_engine *engine, gsg_direction direction, cons
     if (!w)
         return GENSEG_ERROR_NOMEM;
     const int64_t threads = gsg_parallel_threads(gsg_engine_context(engine));
-
     w->base.scratch = plan(w, engine, direction, conv, src, weights, dst, threads);
     w->bias = bias;
     if (epilogue)
