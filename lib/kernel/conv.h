@@ -46,7 +46,7 @@ typedef struct gsg_epilogue {
 // Which algorithm computes a convolution is decided here and nowhere else, by a fixed rule of the
 // shapes (never by timing: two runs must agree bit for bit).
 typedef enum gsg_conv_algorithm {
-    GSG_CONV_AUTO = 0,
+    GSG_CONV_AUTO = 0, // what wins: one of the others, or products of matrices (conv_spread.c)
     GSG_CONV_DIRECT,   // oneDNN's direct kernels
     GSG_CONV_WINOGRAD, // own, for kernels of 3, 4, 6 and 8 in H and W (winograd.h)
     GSG_CONV_POINTWISE // own 1x1 kernel for few outputs (the last layer)

@@ -1,5 +1,5 @@
-// What surrounds oneDNN's convolutions, and the 1x1 convolution to few outputs: for
-// conv*.c, weights.c and merge.c alone.
+// What surrounds oneDNN's convolutions, and our own ones: for conv*.c, winograd.c, weights.c
+// and merge.c alone.
 #ifndef GSG_KERNEL_CONV_PARTS_H
 #define GSG_KERNEL_CONV_PARTS_H
 
@@ -68,6 +68,11 @@ genseg_status gsg_head_backward_data_new(gsg_engine *engine, const gsg_desc *src
                                          gsg_kernel **kernel, gsg_error *err);
 genseg_status gsg_head_backward_weights_new(gsg_engine *engine, const gsg_desc *src, const gsg_desc *dst,
                                             gsg_kernel **kernel, gsg_error *err);
+
+static inline int64_t gsg_round_up(int64_t value, int64_t step)
+{
+    return (value + step - 1) / step * step;
+}
 
 // Transposed convolutions whose kernel is their stride, forward.
 int32_t gsg_spread_takes(const gsg_engine *engine, const gsg_conv *conv, const gsg_desc *src,

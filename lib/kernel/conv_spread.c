@@ -133,23 +133,19 @@ int32_t gsg_spread_takes(const gsg_engine *engine, const gsg_conv *conv, const g
            (weights->form == GSG_FORM_OI || weights->form == GSG_FORM_IO) && gsg_winograd_lanes_of(block) != NULL;
 }
 
-static int64_t round_up(int64_t value, int64_t step)
-{
-    return (value + step - 1) / step * step;
-}
-
 static size_t plan(spread *s, int64_t threads)
 {
     const int64_t I = s->inputs, L = s->lanes, rows = GSG_WINOGRAD_ROWS;
     s->row = I < 256 ? I : I + L; // not a power of two apart
     const int64_t fit = CHUNK_BYTES / (s->row * (int64_t)sizeof(float)) / rows * rows;
     const int64_t most = fit < rows ? rows : fit < MOST_VOXELS ? fit : MOST_VOXELS;
-    const int64_t chunks = round_up((s->voxels + most - 1) / most, threads); // as many for one thread as for the next
-    s->chunk = round_up((s->voxels + chunks - 1) / chunks, rows);
-    s->at_in = (size_t)round_up(s->vectors * L * I * (int64_t)sizeof(float), 64);
-    s->thread_in = (size_t)round_up(s->chunk * s->row * (int64_t)sizeof(float), 64);
+    const int64_t chunks =
+        gsg_round_up((s->voxels + most - 1) / most, threads); // as many for one thread as for the next
+    s->chunk = gsg_round_up((s->voxels + chunks - 1) / chunks, rows);
+    s->at_in = (size_t)gsg_round_up(s->vectors * L * I * (int64_t)sizeof(float), 64);
+    s->thread_in = (size_t)gsg_round_up(s->chunk * s->row * (int64_t)sizeof(float), 64);
     s->at_out = s->at_in + s->thread_in * (size_t)threads;
-    s->thread_out = (size_t)round_up(s->chunk * s->simd->most * L * (int64_t)sizeof(float), 64);
+    s->thread_out = (size_t)gsg_round_up(s->chunk * s->simd->most * L * (int64_t)sizeof(float), 64);
     return s->at_out + s->thread_out * (size_t)threads;
 }
 

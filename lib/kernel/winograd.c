@@ -412,11 +412,6 @@ static genseg_status run_weights(const gsg_kernel *self, const gsg_run *run, flo
 
 // ---- plans
 
-static int64_t round_up(int64_t value, int64_t step)
-{
-    return (value + step - 1) / step * step;
-}
-
 static side side_of(const winograd *w, const gsg_desc *desc, int64_t slices, int64_t depth_step, int64_t step)
 {
     side s = {
@@ -473,7 +468,7 @@ static void lay_out(winograd *w, gsg_direction direction, const gsg_conv *conv, 
 static size_t reserve(size_t *total, int64_t floats, int64_t times, size_t *each)
 {
     const size_t at = *total;
-    *each = (size_t)round_up(floats * (int64_t)sizeof(float), 64);
+    *each = (size_t)gsg_round_up(floats * (int64_t)sizeof(float), 64);
     *total += *each * (size_t)times;
     return at;
 }
@@ -481,7 +476,7 @@ static size_t reserve(size_t *total, int64_t floats, int64_t times, size_t *each
 static size_t plan_sums(winograd *w, int64_t threads)
 {
     const int64_t I = w->in.channels, O = w->out.channels, L = w->lanes, bytes = POSITIONS * (int64_t)sizeof(float);
-    const int64_t padded = round_up(w->tiles, ROWS);
+    const int64_t padded = gsg_round_up(w->tiles, ROWS);
     size_t total = 0;
     const int64_t most = bytes * I * O > WHOLE_BYTES ? 2 * WHOLE_BYTES : WHOLE_BYTES; // weights don't stay near either
     w->by_weights = bytes * I * O > CORE_BYTES && bytes * padded * I <= most && O / L >= threads;
@@ -497,8 +492,8 @@ static size_t plan_sums(winograd *w, int64_t threads)
     const int64_t beside = CORE_BYTES - bytes * I * O, half = CORE_BYTES / 2;
     const int64_t room = beside < 0 ? CORE_BYTES : beside < half ? beside : half;
     const int64_t fit = room / (bytes * (I + O)) / ROWS * ROWS, least = fit < ROWS ? ROWS : fit;
-    const int64_t turns = round_up((w->tiles + least - 1) / least, threads);
-    w->block = round_up((w->tiles + turns - 1) / turns, ROWS);
+    const int64_t turns = gsg_round_up((w->tiles + least - 1) / least, threads);
+    w->block = gsg_round_up((w->tiles + turns - 1) / turns, ROWS);
     w->at_weights = reserve(&total, POSITIONS * apart(I * w->simd->most * L),
                             (O / L + w->simd->most - 1) / w->simd->most, &w->thread_weights);
     w->at_in = reserve(&total, POSITIONS * position_of(w, &w->in), threads, &w->thread_in);
@@ -579,7 +574,7 @@ int32_t gsg_winograd_wins(const gsg_conv *conv, const gsg_desc *src, const gsg_d
     const int64_t slices = flat ? conv->kernel[0] : 1;
     const double a = (double)(slices * step * step * gsg_desc_padded(wide)), b = (double)gsg_desc_padded(narrow);
     const double direct = (double)(planes * height * width * taps * taps);
-    return direct > 36.0 * (double)round_up(tiles, 6) + 240.0 * (double)tiles * (1 / a + 1 / b) + 500.0;
+    return direct > 36.0 * (double)gsg_round_up(tiles, 6) + 240.0 * (double)tiles * (1 / a + 1 / b) + 500.0;
 }
 
 genseg_status gsg_winograd_new(gsg_engine *engine, gsg_direction direction, const gsg_conv *conv, const gsg_desc *src,

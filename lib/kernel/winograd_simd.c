@@ -1,5 +1,5 @@
-// Winograd's inner loops for AVX-512 and for AVX2 with FMA (winograd_lanes.h). Only GCC on x86 has them so far: others
-// use oneDNN.
+// Inner loops of winograd.c and conv_spread.c for AVX-512 and for AVX2 with FMA (winograd_lanes.h). Only GCC on x86 has
+// them so far: others use oneDNN.
 #include "kernel/winograd_simd.h"
 
 #include <stddef.h>
@@ -105,7 +105,7 @@ static void correlate_16(int32_t rows, int32_t count, const float *a, int64_t a_
 #define SET(x) _mm256_set1_ps(x)
 #define LOAD(p) _mm256_loadu_ps(p)
 #define STORE(p, v) _mm256_storeu_ps(p, v)
-#define STREAM(p, v) _mm256_storeu_ps(p, v)
+#define STREAM(p, v) _mm256_storeu_ps(p, v) // half a line: past the caches it would cost more
 #define ADD(a, b) _mm256_add_ps(a, b)
 #define SUB(a, b) _mm256_sub_ps(a, b)
 #define MUL(a, b) _mm256_mul_ps(a, b)

@@ -1,4 +1,4 @@
-// Inner loops of winograd.c, for one width of vectors.
+// Inner loops of winograd.c and conv_spread.c, for one width of vectors.
 #ifndef GSG_KERNEL_WINOGRAD_SIMD_H
 #define GSG_KERNEL_WINOGRAD_SIMD_H
 
