@@ -156,6 +156,14 @@ class Work(ToolTest):
         done = self.train('phantom:count=6,size=64x64', 'm.safetensors', '--quiet')
         self.assertEqual(done.stderr, '')
 
+    def test_thread_limit_of_the_host(self):
+        """Two threads are asked for and one is allowed: slower, not waiting for a second for ever."""
+        png_pairs(self.folder / 'data')
+        environment = dict(os.environ, OMP_THREAD_LIMIT='1')
+        for option in (), ('--no-winograd',):
+            self.succeed('train', 'data', '--out', 'm.safetensors', '--width', 16, '--size', '64x64', '--steps', 2,
+                         *option, env=environment)
+
     def test_same_seed_same_model(self):
         for name in 'ab':
             self.train('phantom:count=6,size=64x64', name, '--seed', 7)
@@ -185,14 +193,6 @@ class Interrupt(ToolTest):
         sent = time.monotonic()
         out, err = process.communicate(timeout=60)
         return process.returncode, out, ''.join(lines) + err, time.monotonic() - sent
-
-    def test_thread_limit_of_the_host(self):
-        """Two threads are asked for and one is allowed: slower, not waiting for a second for ever."""
-        png_pairs(self.folder / 'data')
-        environment = dict(os.environ, OMP_THREAD_LIMIT='1')
-        for option in (), ('--no-winograd',):
-            self.succeed('train', 'data', '--out', 'm.safetensors', '--width', 16, '--size', '64x64', '--steps', 2,
-                         *option, env=environment)
 
     def test_keeps_the_best_model(self):
         for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:

@@ -110,6 +110,13 @@ START_TEST(test_reading_what_is_not_there)
     ck_assert_str_eq(err.message, FILE_NAME ": tensor `inc.weight` is F32 of 2x3, expected is F32 of 3x2");
     ck_assert_int_eq(gsg_safetensors_read(file, "rng", GENSEG_DTYPE_INT8, entries[0].shape, w, &err),
                      GENSEG_ERROR_SHAPE);
+    ck_assert_int_eq(gsg_safetensors_read_part(file, 0, 4, w, 5, &err), GENSEG_ERROR_INVALID);
+    ck_assert_int_eq(gsg_safetensors_read_part(file, 0, -1, w, 1, &err), GENSEG_ERROR_INVALID);
+    // Cut by another process while it is open.
+    ck_assert_int_eq(truncate(FILE_NAME, 8), 0);
+    ck_assert_int_eq(gsg_safetensors_read(file, "inc.weight", GENSEG_DTYPE_FLOAT32, entries[1].shape, w, &err),
+                     GENSEG_ERROR_IO);
+    ck_assert_str_eq(err.message, FILE_NAME ": was cut short while it was read");
     ck_assert(w[0] == 9);
     gsg_safetensors_free(file);
     unlink(FILE_NAME);
