@@ -21,15 +21,15 @@ struct Plane {
     QChar left, right, top, bottom; // letters at the edges; null where the image says nothing
 
     template <typename Pixel>
-    void visit(const Index &size, int slice, int left, int top, int width, int height, int step, Pixel pixel) const
+    void visit(const Index &size, int slice, int firstColumn, int firstRow, int width, int height, int step, Pixel pixel) const
     {
         Index at;
         at[normal] = slice;
         for (int row = 0; row < height; ++row) {
-            const int v = top + row * step;
+            const int v = firstRow + row * step;
             at[down] = flipDown ? size[down] - 1 - v : v;
             for (int column = 0; column < width; ++column) {
-                const int u = left + column * step;
+                const int u = firstColumn + column * step;
                 at[across] = flipAcross ? size[across] - 1 - u : u;
                 pixel(column, row, at);
             }
