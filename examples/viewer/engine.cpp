@@ -183,7 +183,7 @@ Trained train(const genseg::Context &context, QList<Item> items, const TrainOpti
     all.steps = options.steps;
     all.seconds = options.steps ? 0 : options.minutes * 60;
     all.width = options.width;
-    all.size[1] = all.size[2] = options.size;
+    all.size[0] = all.size[1] = all.size[2] = options.size;
     const genseg::Trainer trainer =
         genseg::make(genseg_trainer_free, genseg_trainer_new, context.get(), dataset.get(), &all);
     control.onCancel([&trainer] { genseg_trainer_cancel(trainer.get()); });

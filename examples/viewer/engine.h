@@ -34,7 +34,7 @@ struct TrainOptions {
     double minutes = 5;
     int64_t steps = 0;    // when not 0, ends the run in place of `minutes`
     int64_t width = 0;    // 0: chosen by the library
-    int64_t size = 0;     // of the network's field of view in the slice plane; 0: chosen
+    int64_t size = 0;     // of the network's field of view, in each direction; 0: chosen
     double validation = 0.2; // share of the cases
 };
 

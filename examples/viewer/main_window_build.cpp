@@ -109,6 +109,8 @@ void MainWindow::buildEditMenu()
     QAction *undo = undo_.createUndoAction(this), *redo = undo_.createRedoAction(this);
     undo->setShortcut(QKeySequence::Undo);
     redo->setShortcut(tr("Ctrl+Shift+Z"));
+    undo->setObjectName(QStringLiteral("undo"));
+    redo->setObjectName(QStringLiteral("redo"));
     menu->addActions({undo, redo});
     actions_.insert(QStringLiteral("undo"), undo);
     actions_.insert(QStringLiteral("redo"), redo);
