@@ -96,6 +96,7 @@ void MainWindow::showCase(const CasePtr &item)
         views_[1]->setVisible(!volume.flat());
         views_[2]->setVisible(!volume.flat());
         right_->setVisible(!volume.flat());
+        channel_->setSpecialValueText(volume.channels() >= 3 ? tr("colour") : QString());
         channel_->setRange(volume.channels() >= 3 ? -1 : 0, volume.channels() - 1);
         channel_->setEnabled(volume.channels() > 1);
         channel_->setValue(channel_->minimum());
@@ -174,7 +175,8 @@ void MainWindow::showPosition(const Index &index)
         values << QString::number(volume.at(channel, index), 'g', 6);
     QString text = volume.flat() ? tr("pixel %1, %2").arg(index[0]).arg(index[1])
                                  : tr("voxel %1, %2, %3").arg(index[0]).arg(index[1]).arg(index[2]);
-    text += tr("    R %1  A %2  S %3 mm").arg(mm[0], 0, 'f', 1).arg(mm[1], 0, 'f', 1).arg(mm[2], 0, 'f', 1);
+    if (volume.oriented())
+        text += tr("    R %1  A %2  S %3 mm").arg(mm[0], 0, 'f', 1).arg(mm[1], 0, 'f', 1).arg(mm[2], 0, 'f', 1);
     text += tr("    value %1").arg(values.join(QStringLiteral(" / ")));
     text += tr("    %1").arg(value ? (label ? label->name : QString::number(value)) : tr("background"));
     position_->setText(text);

@@ -17,6 +17,7 @@
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QPushButton>
+#include <QScrollArea>
 #include <QSplitter>
 #include <QStatusBar>
 #include <QTableView>
@@ -111,6 +112,8 @@ void MainWindow::buildEditMenu()
     redo->setShortcut(tr("Ctrl+Shift+Z"));
     undo->setObjectName(QStringLiteral("undo"));
     redo->setObjectName(QStringLiteral("redo"));
+    undo->setIconText(tr("Undo")); // in the tool bar, where the step's name would push others aside
+    redo->setIconText(tr("Redo"));
     menu->addActions({undo, redo});
     actions_.insert(QStringLiteral("undo"), undo);
     actions_.insert(QStringLiteral("redo"), redo);
@@ -279,7 +282,14 @@ void MainWindow::buildToolPanel()
     column->addWidget(buildModelBox());
     auto *panel = new QWidget;
     panel->setLayout(column);
-    addPanel(this, tr("Tools"), Qt::RightDockWidgetArea, panel)->setMinimumWidth(280);
+    auto *scroll = new QScrollArea; // on low screens
+    scroll->setWidget(panel);
+    scroll->setWidgetResizable(true);
+    scroll->setFrameShape(QFrame::NoFrame);
+    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    scroll->setMinimumWidth(300);
+    scroll->setMaximumWidth(340);
+    addPanel(this, tr("Tools"), Qt::RightDockWidgetArea, scroll);
 }
 
 QWidget *MainWindow::buildLabelBox()
@@ -369,7 +379,6 @@ QWidget *MainWindow::buildGreyBox()
         connect(box, &QDoubleSpinBox::valueChanged, this, [this] { setGrey(low_->value(), high_->value()); });
     }
     channel_ = new QSpinBox;
-    channel_->setSpecialValueText(tr("colour"));
     channel_->setEnabled(false);
     connect(channel_, &QSpinBox::valueChanged, this, [this](int channel) {
         settings_.channel = channel;

@@ -242,9 +242,14 @@ void SliceView::drawTexts(QPainter &painter) const
 {
     painter.setPen(TEXT);
     const QRectF inner = QRectF(rect()).adjusted(6, 4, -6, -4);
+    const auto write = [&](Qt::Alignment alignment, const QString &text) {
+        const QRectF place = painter.boundingRect(inner, static_cast<int>(alignment), text);
+        painter.fillRect(place.adjusted(-3, 0, 3, 0), QColor(0, 0, 0, 190)); // to be read over bright voxels too
+        painter.drawText(place, Qt::AlignCenter, text);
+    };
     const auto letter = [&](Qt::Alignment alignment, QChar text) {
         if (!text.isNull())
-            painter.drawText(inner, static_cast<int>(alignment), QString(text));
+            write(alignment, text);
     };
     letter(Qt::AlignLeft | Qt::AlignVCenter, plane_.left);
     letter(Qt::AlignRight | Qt::AlignVCenter, plane_.right);
@@ -253,9 +258,9 @@ void SliceView::drawTexts(QPainter &painter) const
     if (case_->volume->flat())
         return;
     static const char *const names[] = {"Axial", "Coronal", "Sagittal"};
-    painter.drawText(inner, Qt::AlignLeft | Qt::AlignTop, tr(names[static_cast<int>(view_)]));
-    painter.drawText(inner, Qt::AlignRight | Qt::AlignTop,
-                     QStringLiteral("%1 / %2").arg(cursor_[plane_.normal] + 1).arg(case_->volume->size()[plane_.normal]));
+    write(Qt::AlignLeft | Qt::AlignTop, tr(names[static_cast<int>(view_)]));
+    write(Qt::AlignRight | Qt::AlignTop,
+          QStringLiteral("%1 / %2").arg(cursor_[plane_.normal] + 1).arg(case_->volume->size()[plane_.normal]));
 }
 
 // --- Mouse ---

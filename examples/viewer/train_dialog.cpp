@@ -41,7 +41,7 @@ TrainDialog::TrainDialog(int labelledCases, QWidget *parent)
     validation_->setSuffix(tr(" %"));
 
     auto *form = new QFormLayout(this);
-    form->addRow(new QLabel(tr("%n labelled case(s)", nullptr, labelledCases)));
+    form->addRow(new QLabel(tr("Labelled cases: %1").arg(labelledCases)));
     form->addRow(tr("Method"), method_);
     form->addRow(tr("Limit"), limit_);
     form->addRow(QString(), minutes_);

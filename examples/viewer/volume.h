@@ -58,6 +58,11 @@ public:
     {
         return flat_;
     }
+    // Whether the affine says where the image lies in the patient.
+    bool oriented() const
+    {
+        return oriented_;
+    }
     double spacing(int axis) const
     {
         return spacing_[axis];

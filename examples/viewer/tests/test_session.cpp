@@ -101,8 +101,8 @@ QString TestSession::makeFolder(int ndim, int labelled, int count)
     auto options = genseg::defaults(genseg_phantom_options_init);
     options.ndim = ndim;
     options.count = count;
-    options.size[0] = 24;
-    options.size[1] = options.size[2] = ndim == 3 ? 48 : 64;
+    options.size[0] = 16;
+    options.size[1] = options.size[2] = ndim == 3 ? 32 : 64;
     phantom_ = genseg::make(genseg_dataset_free, genseg_dataset_phantom, context_.get(), &options);
     const QDir root(folder_->filePath(QStringLiteral("data")));
     const QString extension = ndim == 3 ? QStringLiteral(".nii.gz") : QStringLiteral(".png");
@@ -223,6 +223,7 @@ void TestSession::selectCase(int row)
     QTest::mouseClick(list->viewport(), Qt::LeftButton, {}, place.center());
     QVERIFY(current() == window_->session().cases().at(row));
     QTRY_VERIFY_WITH_TIMEOUT(current()->volume && current()->labels, JOB_MS);
+    QTRY_VERIFY_WITH_TIMEOUT(!window_->session().files().busy(), JOB_MS);
 }
 
 void TestSession::waitUntilIdle()
@@ -243,6 +244,8 @@ void TestSession::drag(SliceView *view, QPoint from, QPoint to, Qt::MouseButton 
     for (int step = 1; step <= 10; ++step)
         send(QEvent::MouseMove, from + (to - from) * step / 10, Qt::NoButton, button);
     send(QEvent::MouseButtonRelease, to, button, Qt::NoButton);
+    QEvent leave(QEvent::Leave);
+    QApplication::sendEvent(view, &leave);
 }
 
 void TestSession::wheel(SliceView *view, QPoint at, int steps, Qt::KeyboardModifiers modifiers)
@@ -269,12 +272,12 @@ void TestSession::volumes()
 
     // Cursor, slices, grey values, zoom.
     SliceView *axial = window_->view(View::Axial), *coronal = window_->view(View::Coronal);
-    const Index place{20, 30, 10};
+    const Index place{12, 20, 10};
     for (int steps = 0; steps < 4; ++steps)
         wheel(axial, axial->rect().center(), -1);
     QTest::mouseClick(axial, Qt::LeftButton, {}, axial->positionOf(place).toPoint());
     auto *position = window_->findChild<QLabel *>(QStringLiteral("position"));
-    QVERIFY2(position->text().startsWith(QStringLiteral("voxel 20, 30, 8 ")), qPrintable(position->text()));
+    QVERIFY2(position->text().startsWith(QStringLiteral("voxel 12, 20, 4 ")), qPrintable(position->text()));
     const double low = current()->low, high = current()->high;
     drag(axial, {100, 100}, {150, 120}, Qt::RightButton);
     QVERIFY(current()->high - current()->low > (high - low) * 1.05);
@@ -291,21 +294,21 @@ void TestSession::volumes()
     QCOMPARE(current()->state(), QStringLiteral("unlabelled"));
     const LabelSlices empty = current()->labels->slices();
     press(Qt::Key_B);
-    const QPoint left = axial->positionOf({30, 24, 12}).toPoint(), right = axial->positionOf({16, 24, 12}).toPoint();
+    const QPoint left = axial->positionOf({21, 16, 8}).toPoint(), right = axial->positionOf({10, 16, 8}).toPoint();
     drag(axial, left, right);
-    QVERIFY(current()->labels->at({24, 24, 12}) == 1 && current()->labels->at({24, 24, 11}) == 0);
+    QVERIFY(current()->labels->at({16, 16, 8}) == 1 && current()->labels->at({16, 16, 7}) == 0);
     QCOMPARE(current()->state(), QStringLiteral("modified"));
     const LabelSlices painted = current()->labels->slices();
     trigger("ball");
     drag(coronal, coronal->rect().center(), coronal->rect().center() + QPoint(20, 0));
-    QVERIFY(current()->labels->at({24, 24, 11}) == 1);
+    QVERIFY(current()->labels->at({16, 16, 7}) == 1);
     screenshot("volume-3-painted");
     trigger("ball");
     press(Qt::Key_Z, Qt::ControlModifier);
     QVERIFY(current()->labels->slices() == painted);
     press(Qt::Key_E);
     drag(axial, left, right);
-    QVERIFY(current()->labels->at({24, 24, 12}) == 0);
+    QVERIFY(current()->labels->at({16, 16, 8}) == 0);
     for (int n = 0; n < 2; ++n)
         trigger("undo");
     QVERIFY(current()->labels->slices() == empty && !current()->labels->modified());
@@ -324,7 +327,7 @@ void TestSession::volumes()
     QVERIFY(window_->statusBar()->currentMessage().startsWith(QStringLiteral("Training was stopped")));
 
     // Another runs to its end while the user paints and looks at other cases.
-    trainBy("augment", 120, nullptr);
+    trainBy("augment", 300, nullptr);
     QTRY_VERIFY_WITH_TIMEOUT(text->text().contains(QStringLiteral("best Dice")), JOB_MS);
     press(Qt::Key_B);
     drag(axial, left, right);
