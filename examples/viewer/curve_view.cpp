@@ -6,8 +6,7 @@
 
 CurveView::CurveView(QWidget *parent) : QWidget(parent)
 {
-    setMinimumHeight(100);
-    setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+    setFixedHeight(90);
 }
 
 void CurveView::clear()

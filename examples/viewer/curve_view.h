@@ -17,10 +17,6 @@ public:
     {
         return points_;
     }
-    QSize sizeHint() const override
-    {
-        return {240, 110};
-    }
 
 protected:
     void paintEvent(QPaintEvent *event) override;

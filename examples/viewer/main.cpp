@@ -39,6 +39,6 @@ int main(int argc, char **argv)
         watchdog = std::make_unique<Watchdog>();
     const int result = QApplication::exec();
     if (watchdog)
-        std::printf("longest time without an answer: %.1f ms\n", watchdog->longest());
+        std::printf("longest time without an answer: %.1f ms, %.1f of its own\n", watchdog->longest(), watchdog->longestOwn());
     return result;
 }

@@ -280,6 +280,7 @@ void MainWindow::buildToolPanel()
     column->addWidget(buildPaintBox());
     column->addWidget(buildGreyBox());
     column->addWidget(buildModelBox());
+    column->setContentsMargins(6, 0, 6, 6);
     auto *panel = new QWidget;
     panel->setLayout(column);
     auto *scroll = new QScrollArea; // on low screens
@@ -303,7 +304,7 @@ QWidget *MainWindow::buildLabelBox()
     labelView_->setSelectionMode(QAbstractItemView::SingleSelection);
     labelView_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
     labelView_->horizontalHeader()->setSectionResizeMode(LabelTable::Name, QHeaderView::Stretch);
-    labelView_->setMinimumHeight(110);
+    labelView_->setMinimumHeight(90);
     connect(labelView_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex &row) {
         if (row.isValid())
             settings_.brush.value = session_.labelTable().label(row.row()).value;
@@ -362,8 +363,10 @@ QWidget *MainWindow::buildPaintBox()
     auto *box = new QGroupBox(tr("Brush"));
     auto *form = new QFormLayout(box);
     form->addRow(tr("Radius"), radius_);
-    form->addRow(boxOf(actions_.value(QStringLiteral("ball")), tr("Ball (3-D)")));
-    form->addRow(boxOf(actions_.value(QStringLiteral("onlyBackground")), tr("Leave other labels alone")));
+    auto *row = new QHBoxLayout;
+    row->addWidget(boxOf(actions_.value(QStringLiteral("ball")), tr("Ball (3-D)")));
+    row->addWidget(boxOf(actions_.value(QStringLiteral("onlyBackground")), tr("Keep other labels")));
+    form->addRow(row);
     return box;
 }
 
@@ -375,6 +378,8 @@ QWidget *MainWindow::buildGreyBox()
     high_->setObjectName(QStringLiteral("high"));
     for (QDoubleSpinBox *box : {low_, high_}) {
         box->setRange(-1e9, 1e9);
+        box->setMinimumWidth(70); // not as wide as its longest number
+        box->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
         box->setKeyboardTracking(false);
         connect(box, &QDoubleSpinBox::valueChanged, this, [this] { setGrey(low_->value(), high_->value()); });
     }
@@ -408,7 +413,7 @@ QWidget *MainWindow::buildModelBox()
     auto *buttons = new QHBoxLayout;
     for (const char *name : {"train", "predict", "predictUnlabelled"}) {
         QAction *action = actions_.value(QString::fromLatin1(name));
-        auto *button = new QPushButton(name == std::string("predictUnlabelled") ? tr("All unlabelled") : action->text().remove(QLatin1Char('&')));
+        auto *button = new QPushButton(name == std::string("predictUnlabelled") ? tr("Predict all") : action->text().remove(QLatin1Char('&')));
         button->setEnabled(false);
         connect(button, &QPushButton::clicked, action, &QAction::trigger);
         connect(action, &QAction::changed, button, [button, action] { button->setEnabled(action->isEnabled()); });

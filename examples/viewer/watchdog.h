@@ -1,9 +1,10 @@
-// Measures how long the UI thread was busy at most: a timer asks to be called every few milliseconds.
+// Measures how long the UI thread didn't answer at most: a timer asks to be called every few milliseconds.
 #pragma once
 
 #include <QApplication>
 #include <QElapsedTimer>
 #include <QEvent>
+#include <QFile>
 #include <QTimer>
 #include <QWidget>
 #include <algorithm>
@@ -11,8 +12,10 @@
 class Watchdog : public QObject
 {
 public:
-    Watchdog()
+    Watchdog() : waits_(QStringLiteral("/proc/thread-self/schedstat"))
     {
+        if (waits_.exists())
+            waits_.open(QIODevice::ReadOnly | QIODevice::Unbuffered);
         timer_.setTimerType(Qt::PreciseTimer);
         connect(&timer_, &QTimer::timeout, this, [this] { tick(); });
         timer_.start(5);
@@ -24,6 +27,12 @@ public:
     double longest() const
     {
         return longest_;
+    }
+    // The same less the time that the thread would have run, had a core been free (Linux; elsewhere as longest()): what
+    // the program itself is to blame for.
+    double longestOwn() const
+    {
+        return longestOwn_;
     }
     // What goes on now isn't the application's own doing: it doesn't count.
     void excuse()
@@ -40,17 +49,29 @@ protected:
     }
 
 private:
+    // Of the thread that is looked at, in all.
+    double waitedForCore()
+    {
+        if (!waits_.isOpen() || !waits_.seek(0))
+            return 0;
+        return waits_.readAll().split(' ').value(1).toDouble() / 1e6;
+    }
+
     void tick()
     {
-        const double gap = static_cast<double>(since_.nsecsElapsed()) / 1e6;
-        if (!excused_)
+        const double gap = static_cast<double>(since_.nsecsElapsed()) / 1e6, waited = waitedForCore();
+        if (!excused_) {
             longest_ = std::max(longest_, gap);
+            longestOwn_ = std::max(longestOwn_, gap - (waited - waited_));
+        }
         excused_ = false;
+        waited_ = waited;
         since_.start();
     }
 
     QTimer timer_;
     QElapsedTimer since_;
-    double longest_ = 0;
+    QFile waits_;
+    double longest_ = 0, longestOwn_ = 0, waited_ = 0;
     bool excused_ = true; // until the first call
 };

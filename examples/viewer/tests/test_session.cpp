@@ -49,6 +49,8 @@ private:
     void trainBy(const char *method, int steps, const char *screenshot);
     void selectCase(int row);
     void waitUntilIdle();
+    void waitUntilScored();
+    void closeWindow();
     void drag(SliceView *view, QPoint from, QPoint to, Qt::MouseButton button = Qt::LeftButton);
     void wheel(SliceView *view, QPoint at, int steps, Qt::KeyboardModifiers modifiers = Qt::NoModifier);
     void screenshot(const char *name, QWidget *widget = nullptr);
@@ -88,8 +90,8 @@ void TestSession::init()
 void TestSession::cleanup()
 {
     if (watchdog_) {
-        qInfo("longest time without an answer: %.1f ms", watchdog_->longest());
-        QVERIFY2(watchdog_->longest() < LONGEST_MS, qPrintable(QString::number(watchdog_->longest())));
+        qInfo("longest time without an answer: %.1f ms, %.1f of its own", watchdog_->longest(), watchdog_->longestOwn());
+        QVERIFY(watchdog_->longestOwn() < LONGEST_MS);
     }
     watchdog_.reset();
     window_.reset();
@@ -232,6 +234,19 @@ void TestSession::waitUntilIdle()
     QTRY_VERIFY_WITH_TIMEOUT(!window_->session().files().busy(), JOB_MS);
 }
 
+void TestSession::waitUntilScored()
+{
+    QTest::qWait(400); // it waits itself for the last edit
+    waitUntilIdle();
+}
+
+// At once, or when the last job has ended.
+void TestSession::closeWindow()
+{
+    window_->close();
+    QTRY_VERIFY_WITH_TIMEOUT(!window_->isVisible(), JOB_MS);
+}
+
 void TestSession::drag(SliceView *view, QPoint from, QPoint to, Qt::MouseButton button)
 {
     const auto send = [&](QEvent::Type type, QPoint at, Qt::MouseButton which, Qt::MouseButtons buttons) {
@@ -285,6 +300,7 @@ void TestSession::volumes()
     QCOMPARE(current()->low, low);
     wheel(coronal, coronal->rect().center(), 3, Qt::ControlModifier);
     QVERIFY(coronal->positionOf({0, 0, 0}) != QPointF());
+    waitUntilScored();
     screenshot("volume-2-open");
     trigger("fit");
 
@@ -355,6 +371,7 @@ void TestSession::volumes()
     watchdog_->excuse();
     selectCase(6);
     waitUntilIdle();
+    waitUntilScored();
     screenshot("volume-6-predicted");
 
     // Accepted in one step, saved, and read again.
@@ -364,8 +381,7 @@ void TestSession::volumes()
     trigger("undo");
     QVERIFY(current()->labels->slices() == empty);
     trigger("redo");
-    QTest::qWait(400); // until it is scored
-    waitUntilIdle();
+    waitUntilScored();
     QCOMPARE(current()->scores.size(), 1);
     QCOMPARE(current()->scores.first().dice, 1.0);
     screenshot("volume-7-accepted");
@@ -391,7 +407,7 @@ void TestSession::volumes()
     choose(folder_->path(), {QStringLiteral("model.safetensors")}, "loadModel");
     waitUntilIdle();
     QVERIFY(window_->findChild<QLabel *>(QStringLiteral("model"))->text().startsWith(QStringLiteral("unet3d, width 8")));
-    QVERIFY(window_->close());
+    closeWindow();
 }
 
 void TestSession::pictures()
@@ -448,6 +464,7 @@ void TestSession::pictures()
     }
     watchdog_->excuse();
     selectCase(7);
+    waitUntilScored();
     screenshot("picture-2-predicted");
     trigger("fillPrediction");
     trigger("accept");
@@ -462,7 +479,7 @@ void TestSession::pictures()
     whenAsked<QMessageBox>([](QMessageBox *box) { QTest::mouseClick(box->button(QMessageBox::No), Qt::LeftButton); });
     QVERIFY(!window_->close());
     whenAsked<QMessageBox>([](QMessageBox *box) { QTest::mouseClick(box->button(QMessageBox::Yes), Qt::LeftButton); });
-    QVERIFY(window_->close());
+    closeWindow();
 }
 
 // What the library says reaches the user, and the window goes on.
@@ -498,7 +515,7 @@ void TestSession::errors()
     QTRY_VERIFY(QApplication::activeModalWidget());
     screenshot("help", QApplication::activeModalWidget());
     QApplication::activeModalWidget()->close();
-    QVERIFY(window_->close());
+    closeWindow();
 }
 
 void TestSession::closingWhileTraining()
