@@ -305,6 +305,7 @@ QWidget *MainWindow::buildLabelBox()
     labelView_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
     labelView_->horizontalHeader()->setSectionResizeMode(LabelTable::Name, QHeaderView::Stretch);
     labelView_->setMinimumHeight(90);
+    labelView_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Ignored); // it gets what the rest leaves
     connect(labelView_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex &row) {
         if (row.isValid())
             settings_.brush.value = session_.labelTable().label(row.row()).value;

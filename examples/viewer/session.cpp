@@ -3,6 +3,7 @@
 
 #include <QFileInfo>
 #include <algorithm>
+#include <set>
 
 // Voxels of cases that aren't looked at are kept up to so many bytes.
 static const size_t VOXEL_BYTES = size_t(1) << 30;
@@ -142,20 +143,33 @@ void Session::edited(const CasePtr &item)
         scoreTimer_.start();
 }
 
+// Labels that are to take the place of others.
+struct Replacement {
+    LabelSlices slices;
+    Runs runs; // what changes
+    std::set<quint16> values;
+};
+
+static Replacement replacementOf(const LabelSlices &old, const LabelSlices &slices)
+{
+    Replacement made{slices, difference(old, slices), {}};
+    for (const Run &run : made.runs)
+        made.values.insert(run.after);
+    return made;
+}
+
 void Session::loadLabels(const CasePtr &item, const QString &path)
 {
-    using Loaded = std::pair<LabelSlices, Runs>;
     files_.start(tr("Loading labels"),
                  [context = context_, path, old = item->labels->slices(), volume = item->volume](JobControl &) {
-                     const LabelSlices read = engine::readLabels(context, path, *volume);
-                     return Loaded(read, difference(old, read));
+                     return replacementOf(old, engine::readLabels(context, path, *volume));
                  },
-                 [this, item, path, revision = item->labels->revision()](Loaded loaded) {
+                 [this, item, path, revision = item->labels->revision()](Replacement loaded) {
                      if (item->labels->revision() != revision)
                          return loadLabels(item, path); // painted on meanwhile: once more
-                     for (const Run &run : loaded.second)
-                         labelTable_.ensure(run.after, QString());
-                     item->labels->replace(loaded.first, std::move(loaded.second), tr("load labels"));
+                     for (quint16 value : loaded.values)
+                         labelTable_.ensure(value, QString());
+                     item->labels->replace(loaded.slices, std::move(loaded.runs), tr("load labels"));
                  });
 }
 
@@ -257,16 +271,14 @@ void Session::predict(const QList<CasePtr> &items)
 
 void Session::accept(const CasePtr &item)
 {
-    using Merged = std::pair<LabelSlices, Runs>;
     files_.start(tr("Accepting the prediction"),
                  [labels = item->labels->slices(), prediction = item->prediction](JobControl &) {
-                     const LabelSlices merged = engine::merge(labels, prediction);
-                     return Merged(merged, difference(labels, merged));
+                     return replacementOf(labels, engine::merge(labels, prediction));
                  },
-                 [this, item, revision = item->labels->revision()](Merged merged) {
+                 [this, item, revision = item->labels->revision()](Replacement merged) {
                      if (item->labels->revision() != revision)
                          return accept(item); // painted on meanwhile: once more
-                     item->labels->replace(merged.first, std::move(merged.second), tr("accept prediction"));
+                     item->labels->replace(merged.slices, std::move(merged.runs), tr("accept prediction"));
                  });
 }
 

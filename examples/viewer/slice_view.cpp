@@ -80,10 +80,7 @@ Index SliceView::indexAt(const QPointF &point) const
     const QPointF place = point - origin();
     const int u = static_cast<int>(std::floor(place.x() / scale(plane_.across)));
     const int v = static_cast<int>(std::floor(place.y() / scale(plane_.down)));
-    Index index = cursor_;
-    index[plane_.across] = plane_.flipAcross ? size[plane_.across] - 1 - u : u;
-    index[plane_.down] = plane_.flipDown ? size[plane_.down] - 1 - v : v;
-    return index;
+    return plane_.index(size, cursor_[plane_.normal], u, v);
 }
 
 QPointF SliceView::positionOf(const Index &index) const
@@ -148,41 +145,47 @@ void SliceView::paintEvent(QPaintEvent *)
 void SliceView::drawImage(QPainter &painter, const Piece &piece) const
 {
     const Volume &volume = *case_->volume;
-    const double low = case_->low, factor = 255 / std::max(case_->high - case_->low, 1e-12);
-    const auto grey = [&](int channel, const Index &at) {
-        return static_cast<int>(std::clamp((volume.at(channel, at) - low) * factor, 0.0, 255.0));
-    };
-    const bool colour = settings_.channel < 0 && volume.channels() >= 3;
-    const int channel = std::clamp(settings_.channel, 0, volume.channels() - 1);
+    const float low = static_cast<float>(case_->low);
+    const float factor = 255 / static_cast<float>(std::max(case_->high - case_->low, 1e-12));
+    const auto grey = [&](float value) { return static_cast<int>(std::clamp((value - low) * factor, 0.0F, 255.0F)); };
     QImage image(piece.width, piece.height, QImage::Format_RGB32);
-    plane_.visit(piece.size, piece.slice, piece.left, piece.top, piece.width, piece.height, piece.step,
-                 [&, pixels = reinterpret_cast<QRgb *>(image.bits())](int u, int v, const Index &at) {
-                     const int first = grey(colour ? 0 : channel, at);
-                     pixels[v * piece.width + u] =
-                         colour ? qRgb(first, grey(1, at), grey(2, at)) : qRgb(first, first, first);
-                 });
+    auto *pixels = reinterpret_cast<QRgb *>(image.bits());
+    const auto sample = [&](auto pixel) {
+        plane_.visit(piece.size, piece.slice, piece.left, piece.top, piece.width, piece.height, piece.step, pixel);
+    };
+    if (settings_.channel < 0 && volume.channels() >= 3) {
+        sample([&](int number, int offset, int k) {
+            pixels[number] = qRgb(grey(volume.slice(0, k)[offset]), grey(volume.slice(1, k)[offset]),
+                                  grey(volume.slice(2, k)[offset]));
+        });
+    } else {
+        const float *first = volume.slice(std::clamp(settings_.channel, 0, volume.channels() - 1), 0);
+        const size_t area = static_cast<size_t>(piece.size[0]) * piece.size[1];
+        sample([=](int number, int offset, int k) {
+            pixels[number] = 0xff000000U | static_cast<QRgb>(grey(first[static_cast<size_t>(k) * area + offset])) * 0x10101U;
+        });
+    }
     painter.setRenderHint(QPainter::SmoothPixmapTransform);
     painter.drawImage(piece.target, image);
     painter.setRenderHint(QPainter::SmoothPixmapTransform, false);
 }
 
-// Rows of a label map by k, for reading without a look at the list's counters.
-static std::vector<const quint16 *> rowsOf(const LabelSlices &slices)
+// Slices of a label map by k, for reading without a look at the lists' counters.
+static std::vector<const quint16 *> pointersTo(const LabelSlices &slices)
 {
-    std::vector<const quint16 *> rows;
+    std::vector<const quint16 *> pointers;
     for (const QList<quint16> &slice : slices)
-        rows.push_back(slice.constData());
-    return rows;
+        pointers.push_back(slice.constData());
+    return pointers;
 }
 
 void SliceView::drawFilled(QPainter &painter, const Piece &piece, const LabelSlices &slices) const
 {
     QImage image(piece.width, piece.height, QImage::Format_ARGB32_Premultiplied);
+    const auto pointers = pointersTo(slices);
     plane_.visit(piece.size, piece.slice, piece.left, piece.top, piece.width, piece.height, piece.step,
-                 [&, rows = rowsOf(slices), lookup = labels_.lookup(), pixels = reinterpret_cast<QRgb *>(image.bits())](
-                     int u, int v, const Index &at) {
-                     pixels[v * piece.width + u] = lookup[rows[at[2]][at[1] * piece.size[0] + at[0]]];
-                 });
+                 [from = pointers.data(), lookup = labels_.lookup(), pixels = reinterpret_cast<QRgb *>(image.bits())](
+                     int number, int offset, int k) { pixels[number] = lookup[from[k][offset]]; });
     painter.drawImage(piece.target, image);
 }
 
@@ -192,9 +195,10 @@ void SliceView::drawOutline(QPainter &painter, const Piece &piece, const LabelSl
     // A border of background around closes outlines at the edges.
     const int width = piece.width + 2, height = piece.height + 2;
     std::vector<quint16> values(static_cast<size_t>(width) * height, 0);
+    const auto pointers = pointersTo(slices);
     plane_.visit(piece.size, piece.slice, piece.left, piece.top, piece.width, piece.height, piece.step,
-                 [&, rows = rowsOf(slices)](int u, int v, const Index &at) {
-                     values[(v + 1) * width + u + 1] = rows[at[2]][at[1] * piece.size[0] + at[0]];
+                 [&, inner = piece.width](int number, int offset, int k) {
+                     values[(number / inner + 1) * width + number % inner + 1] = pointers[k][offset];
                  });
     const double across = piece.target.width() / piece.width, down = piece.target.height() / piece.height;
     QHash<quint16, QVector<QLineF>> lines;

@@ -13,26 +13,37 @@ using Index = std::array<int, 3>;
 enum class View { Axial, Coronal, Sagittal };
 
 // How a view lies in the array. Radiological: the patient's right is at the left of the screen, anterior and superior
-// are up, and in the sagittal view anterior is at the left. `visit` goes over pixels of the view and gives their voxels.
+// are up, and in the sagittal view anterior is at the left.
 struct Plane {
     int across = 0, down = 1, normal = 2; // array axes: 0 is i, 1 is j, 2 is k
     bool flipAcross = false, flipDown = false;
     bool rises = true; // along `normal`, the index grows to superior, anterior or right
     QChar left, right, top, bottom; // letters at the edges; null where the image says nothing
 
-    template <typename Pixel>
-    void visit(const Index &size, int slice, int firstColumn, int firstRow, int width, int height, int step, Pixel pixel) const
+    // The voxel at a column and row of the view, which may lie outside the image.
+    Index index(const Index &size, int slice, int column, int row) const
     {
         Index at;
         at[normal] = slice;
+        at[across] = flipAcross ? size[across] - 1 - column : column;
+        at[down] = flipDown ? size[down] - 1 - row : row;
+        return at;
+    }
+    // Calls pixel(number, offset, k) for each sample of a part of a slice, row by row: its number, where its voxel lies
+    // in its array slice k. Steps are added, since this is what scrolling waits for.
+    template <typename Pixel>
+    void visit(const Index &size, int slice, int firstColumn, int firstRow, int width, int height, int step,
+               Pixel pixel) const
+    {
+        const int strides[3] = {1, size[0], 0}; // within an array slice
+        const int offsetStep = (flipAcross ? -step : step) * strides[across];
+        const int sliceStep = across == 2 ? (flipAcross ? -step : step) : 0;
+        int number = 0;
         for (int row = 0; row < height; ++row) {
-            const int v = firstRow + row * step;
-            at[down] = flipDown ? size[down] - 1 - v : v;
-            for (int column = 0; column < width; ++column) {
-                const int u = firstColumn + column * step;
-                at[across] = flipAcross ? size[across] - 1 - u : u;
-                pixel(column, row, at);
-            }
+            const Index first = index(size, slice, firstColumn, firstRow + row * step);
+            int offset = first[1] * size[0] + first[0], k = first[2];
+            for (int column = 0; column < width; ++column, ++number, offset += offsetStep, k += sliceStep)
+                pixel(number, offset, k);
         }
     }
 };
@@ -71,13 +82,18 @@ public:
     {
         return affine_.data();
     }
+    // Voxels of slice k, size()[0] * size()[1] of them.
+    const float *slice(int channel, int k) const
+    {
+        return &voxels_[(static_cast<size_t>(channel) * size_[2] + k) * size_[1] * size_[0]];
+    }
     const std::vector<float> &voxels() const
     {
         return voxels_;
     }
     float at(int channel, const Index &index) const
     {
-        return voxels_[((static_cast<size_t>(channel) * size_[2] + index[2]) * size_[1] + index[1]) * size_[0] + index[0]];
+        return slice(channel, index[2])[index[1] * size_[0] + index[0]];
     }
     size_t voxelCount() const
     {

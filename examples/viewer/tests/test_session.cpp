@@ -38,6 +38,7 @@ private slots:
     void pictures();
     void errors();
     void closingWhileTraining();
+    void largeVolume();
 
 private:
     QString makeFolder(int ndim, int labelled, int count);
@@ -533,6 +534,66 @@ void TestSession::closingWhileTraining()
     QTRY_VERIFY_WITH_TIMEOUT(!window_->isVisible(), JOB_MS);
     qInfo("the window closed in %lld ms", closing.elapsed());
     QVERIFY(closing.elapsed() < 10000);
+}
+
+// Opens the file that VIEWER_LARGE names, and scrolls and paints through it.
+void TestSession::largeVolume()
+{
+    const QString file = qEnvironmentVariable("VIEWER_LARGE");
+    if (file.isEmpty())
+        QSKIP("VIEWER_LARGE names no file");
+    start();
+    QElapsedTimer opening;
+    opening.start();
+    window_->session().open({file});
+    QTRY_VERIFY_WITH_TIMEOUT(current() && current()->labels, JOB_MS);
+    qInfo("opened in %lld ms", opening.elapsed());
+    waitUntilScored();
+    const auto report = [&](const char *what) {
+        qInfo("%s: longest time without an answer %.1f ms, %.1f of its own", what, watchdog_->longest(), watchdog_->longestOwn());
+    };
+    report("opening");
+    QElapsedTimer scrolling;
+    scrolling.start();
+    for (View which : {View::Axial, View::Coronal, View::Sagittal}) {
+        SliceView *view = window_->view(which);
+        for (int n = 0; n < 100; ++n)
+            wheel(view, view->rect().center(), n < 50 ? 1 : -1);
+    }
+    qInfo("%.1f slices a second", 300000.0 / static_cast<double>(scrolling.elapsed()));
+    report("scrolling");
+    press(Qt::Key_B);
+    trigger("ball");
+    window_->findChild<QDoubleSpinBox *>(QStringLiteral("radius"))->setValue(25);
+    for (View which : {View::Axial, View::Coronal, View::Sagittal}) {
+        const QPoint middle = window_->view(which)->rect().center();
+        drag(window_->view(which), middle - QPoint(60, 40), middle + QPoint(60, 40));
+    }
+    report("painting a ball of 25 mm");
+    waitUntilScored();
+    report("scoring");
+    screenshot("large");
+    for (int n = 0; n < 3; ++n)
+        trigger("undo");
+    for (int n = 0; n < 3; ++n)
+        trigger("redo");
+    report("undo and redo");
+    window_->session().saveLabels(current(), folder_->filePath(QStringLiteral("labels.nii.gz")));
+    waitUntilIdle();
+    report("saving");
+    const LabelSlices painted = current()->labels->slices();
+    while (action("undo")->isEnabled())
+        trigger("undo");
+    report("undo");
+    window_->session().loadLabels(current(), folder_->filePath(QStringLiteral("labels.nii.gz")));
+    waitUntilIdle();
+    report("loading");
+    QVERIFY(current()->labels->slices() == painted);
+    watchdog_->excuse();
+    waitUntilIdle();
+    window_->session().saveLabels(current(), folder_->filePath(QStringLiteral("labels.nii.gz")));
+    waitUntilIdle();
+    closeWindow();
 }
 
 QTEST_MAIN(TestSession)

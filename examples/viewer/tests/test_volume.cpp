@@ -40,9 +40,7 @@ static Volume makeVolume(const std::array<int, 3> &order, int flips, bool orient
 // Where a pixel of a view lies in the patient.
 static std::array<double, 3> place(const Volume &volume, const Plane &plane, int slice, int column, int row)
 {
-    Index voxel{};
-    plane.visit(volume.size(), slice, column, row, 1, 1, 1, [&](int, int, const Index &at) { voxel = at; });
-    return volume.position(voxel);
+    return volume.position(plane.index(volume.size(), slice, column, row));
 }
 
 static void checkViews(const Volume &volume)
@@ -63,6 +61,17 @@ static void checkViews(const Volume &volume)
             for (int d = 0; d < 3; ++d)
                 QVERIFY(std::fabs(moved[d]) <= std::fabs(moved[direction]));
             QVERIFY(moved[direction] * sign > 0);
+        }
+        // Sampling gives the same voxels.
+        const Index &size = volume.size();
+        std::vector<std::pair<int, int>> visited;
+        plane.visit(size, 1, 1, 0, 2, 2, 2, [&](int number, int offset, int k) {
+            QCOMPARE(number, static_cast<int>(visited.size()));
+            visited.push_back({offset, k});
+        });
+        for (int n = 0; n < 4; ++n) {
+            const Index at = plane.index(size, 1, 1 + n % 2 * 2, n / 2 * 2);
+            QVERIFY(visited[n] == std::make_pair(at[1] * size[0] + at[0], at[2]));
         }
         const char letters[3][4] = {{'R', 'L', 'A', 'P'}, {'R', 'L', 'S', 'I'}, {'A', 'P', 'S', 'I'}};
         QCOMPARE(plane.left, QLatin1Char(letters[view][0]));
