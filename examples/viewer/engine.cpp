@@ -80,12 +80,12 @@ CaseData readCase(const Source &source)
         for (int32_t k = 0; k < genseg_dataset_classes(dataset); ++k)
             values.push_back(labelValue(genseg_dataset_label_value(dataset, k)));
         std::transform(classes.begin(), classes.end(), dense.begin(), [&](int32_t k) { return values[k]; });
-        data.labels = slicesOf(dense.data(), data.volume->size());
+        data.labels = labelsOf(dense);
     }
     return data;
 }
 
-LabelSlices readLabels(const genseg::Context &context, const QString &path, const Volume &volume)
+LabelVoxels readLabels(const genseg::Context &context, const QString &path, const Volume &volume)
 {
     const Opened opened = openPath(context, path);
     const CaseData file = readCase(opened.cases.value(0));
@@ -100,10 +100,10 @@ LabelSlices readLabels(const genseg::Context &context, const QString &path, cons
             throw std::runtime_error(QStringLiteral("%1: not a label map: it holds %2").arg(path).arg(voxels[n]).toStdString());
         dense[n] = labelValue(static_cast<int64_t>(voxels[n]));
     }
-    return slicesOf(dense.data(), volume.size());
+    return labelsOf(dense);
 }
 
-void saveLabels(const Source &source, const Volume &volume, const LabelSlices &labels, const QString &path)
+void saveLabels(const Source &source, const Volume &volume, const LabelVoxels &labels, const QString &path)
 {
     const std::vector<quint16> dense = denseOf(labels);
     const genseg_array array = arrayOf(dense.data(), GENSEG_DTYPE_UINT16, volume, 1);
@@ -210,7 +210,7 @@ Prediction predict(const Model &model, const Item &item, JobControl &control)
     options.progress = JobControl::progress;
     options.progress_user = &control;
     genseg::call(genseg_segmenter_predict, model.segmenter.get(), &image, volume->affine(), &options, &label, nullptr);
-    Prediction prediction{slicesOf(dense.data(), volume->size()), {}};
+    Prediction prediction{labelsOf(dense), {}};
     for (const auto &known : model.labels)
         prediction.values.append(known.first);
     return prediction;
@@ -228,35 +228,35 @@ void saveModel(const Model &model, const QString &path)
     genseg::call(genseg_segmenter_save, model.segmenter.get(), file.constData());
 }
 
-LabelSlices merge(const LabelSlices &labels, const Prediction &prediction)
+LabelVoxels merge(const LabelVoxels &labels, const Prediction &prediction)
 {
     std::vector<bool> known(65536);
     for (quint16 value : prediction.values)
         known[value] = true;
-    LabelSlices merged = labels;
-    for (qsizetype k = 0; k < labels.size(); ++k) {
-        const QList<quint16> &old = labels.at(k), &found = prediction.slices.at(k);
+    LabelVoxels merged = labels;
+    for (qsizetype b = 0; b < labels.size(); ++b) {
+        const QList<quint16> &old = labels.at(b), &found = prediction.voxels.at(b);
         for (qsizetype n = 0; n < old.size(); ++n) {
             const quint16 value = found.at(n) != 0 || known[old.at(n)] ? found.at(n) : old.at(n);
             if (value != old.at(n))
-                merged[k][n] = value;
+                merged[b][n] = value;
         }
     }
     return merged;
 }
 
-QList<Score> score(const genseg::Context &context, const Volume &volume, const LabelSlices &labels,
-                   const LabelSlices &prediction)
+QList<Score> score(const genseg::Context &context, const Volume &volume, const LabelVoxels &labels,
+                   const LabelVoxels &prediction)
 {
     // The library scores classes 0, 1, ...: number the values that occur.
     std::map<quint16, std::array<qint64, 2>> counts{{0, {0, 0}}};
     for (int map = 0; map < 2; ++map) {
-        for (const QList<quint16> &slice : map ? prediction : labels) {
-            for (qsizetype n = 0; n < slice.size();) {
+        for (const QList<quint16> &block : map ? prediction : labels) {
+            for (qsizetype n = 0; n < block.size();) {
                 const qsizetype start = n;
-                while (n < slice.size() && slice.at(n) == slice.at(start))
+                while (n < block.size() && block.at(n) == block.at(start))
                     ++n;
-                counts[slice.at(start)][map] += n - start;
+                counts[block.at(start)][map] += n - start;
             }
         }
     }

@@ -26,7 +26,7 @@ struct Opened {
 
 struct CaseData {
     VolumePtr volume;
-    LabelSlices labels;
+    LabelVoxels labels;
 };
 
 struct TrainOptions {
@@ -42,7 +42,7 @@ struct TrainOptions {
 struct Item {
     Source source;
     VolumePtr volume;
-    LabelSlices labels;
+    LabelVoxels labels;
 };
 
 struct Model {
@@ -58,7 +58,7 @@ struct Trained {
 };
 
 struct Prediction {
-    LabelSlices slices; // empty: none
+    LabelVoxels voxels; // empty: none
     QList<quint16> values; // that the model could have given
 };
 
@@ -74,8 +74,8 @@ namespace engine
 Opened openPath(const genseg::Context &context, const QString &path);
 CaseData readCase(const Source &source);
 // A label map from a file of its own, which has to lie on the grid of `volume`.
-LabelSlices readLabels(const genseg::Context &context, const QString &path, const Volume &volume);
-void saveLabels(const Source &source, const Volume &volume, const LabelSlices &labels, const QString &path);
+LabelVoxels readLabels(const genseg::Context &context, const QString &path, const Volume &volume);
+void saveLabels(const Source &source, const Volume &volume, const LabelVoxels &labels, const QString &path);
 
 Trained train(const genseg::Context &context, QList<Item> items, const TrainOptions &options, JobControl &control);
 Prediction predict(const Model &model, const Item &item, JobControl &control);
@@ -83,8 +83,8 @@ Model loadModel(const genseg::Context &context, const QString &path);
 void saveModel(const Model &model, const QString &path);
 
 // The labels with a prediction taken over: labels that the model doesn't know stay where it found nothing.
-LabelSlices merge(const LabelSlices &labels, const Prediction &prediction);
-QList<Score> score(const genseg::Context &context, const Volume &volume, const LabelSlices &labels,
-                   const LabelSlices &prediction);
+LabelVoxels merge(const LabelVoxels &labels, const Prediction &prediction);
+QList<Score> score(const genseg::Context &context, const Volume &volume, const LabelVoxels &labels,
+                   const LabelVoxels &prediction);
 
 } // namespace engine

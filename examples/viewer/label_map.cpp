@@ -7,43 +7,47 @@
 
 static const int UNDO_LIMIT = 200;
 
-LabelSlices emptyLabels(const Index &size)
+LabelVoxels emptyLabels(const Index &size)
 {
-    // One list of zeros that all slices share until they are written.
-    return LabelSlices(size[2], QList<quint16>(size[0] * size[1], 0));
+    // Blocks of zeros that are one until they are written.
+    const size_t count = static_cast<size_t>(size[0]) * size[1] * size[2];
+    LabelVoxels voxels(count / LABEL_BLOCK, QList<quint16>(LABEL_BLOCK, 0));
+    if (count % LABEL_BLOCK)
+        voxels.append(QList<quint16>(count % LABEL_BLOCK, 0));
+    return voxels;
 }
 
-LabelSlices slicesOf(const quint16 *dense, const Index &size)
+LabelVoxels labelsOf(const std::vector<quint16> &dense)
 {
-    const qsizetype area = static_cast<qsizetype>(size[0]) * size[1];
-    LabelSlices slices;
-    for (int k = 0; k < size[2]; ++k)
-        slices.append(QList<quint16>(dense + k * area, dense + (k + 1) * area));
-    return slices;
+    LabelVoxels voxels;
+    for (size_t start = 0; start < dense.size(); start += LABEL_BLOCK) {
+        const size_t length = std::min(LABEL_BLOCK, dense.size() - start);
+        voxels.append(QList<quint16>(dense.data() + start, dense.data() + start + length));
+    }
+    return voxels;
 }
 
-std::vector<quint16> denseOf(const LabelSlices &slices)
+std::vector<quint16> denseOf(const LabelVoxels &voxels)
 {
     std::vector<quint16> dense;
-    if (!slices.isEmpty())
-        dense.reserve(static_cast<size_t>(slices.size() * slices.first().size()));
-    for (const QList<quint16> &slice : slices)
-        dense.insert(dense.end(), slice.begin(), slice.end());
+    dense.reserve(static_cast<size_t>(voxels.size()) * LABEL_BLOCK);
+    for (const QList<quint16> &block : voxels)
+        dense.insert(dense.end(), block.begin(), block.end());
     return dense;
 }
 
-Runs difference(const LabelSlices &before, const LabelSlices &after)
+Runs difference(const LabelVoxels &before, const LabelVoxels &after)
 {
     Runs runs;
-    for (qsizetype k = 0; k < before.size(); ++k) {
-        const quint16 *old = before.at(k).constData(), *now = after.at(k).constData();
-        const qint32 count = old == now ? 0 : static_cast<qint32>(before.at(k).size());
-        for (qint32 n = 0; n < count;) {
-            qint32 end = n + 1;
+    for (qsizetype b = 0; b < before.size(); ++b) {
+        const quint16 *old = before.at(b).constData(), *now = after.at(b).constData();
+        const quint32 count = old == now ? 0 : static_cast<quint32>(before.at(b).size());
+        for (quint32 n = 0; n < count;) {
+            quint32 end = n + 1;
             while (end < count && old[end] == old[n] && now[end] == now[n])
                 ++end;
             if (old[n] != now[n])
-                runs.push_back({static_cast<qint32>(k), n, end - n, old[n], now[n]});
+                runs.push_back({static_cast<quint32>(b * LABEL_BLOCK + n), end - n, old[n], now[n]});
             n = end;
         }
     }
@@ -74,8 +78,8 @@ private:
     bool first_ = true;
 };
 
-LabelMap::LabelMap(const Index &size, const std::array<double, 3> &spacing, LabelSlices slices)
-    : size_(size), spacing_(spacing), slices_(std::move(slices))
+LabelMap::LabelMap(const Index &size, const std::array<double, 3> &spacing, LabelVoxels voxels)
+    : size_(size), spacing_(spacing), voxels_(std::move(voxels))
 {
     undo_.setUndoLimit(UNDO_LIMIT);
 }
@@ -88,8 +92,13 @@ void LabelMap::touched()
 
 void LabelMap::apply(const Runs &runs, bool forward)
 {
-    for (const Run &run : runs)
-        std::fill_n(slices_[run.slice].begin() + run.start, run.length, forward ? run.after : run.before);
+    for (const Run &run : runs) {
+        for (size_t n = run.start, end = n + run.length; n < end;) { // block by block
+            const size_t length = std::min(end - n, LABEL_BLOCK - n % LABEL_BLOCK);
+            std::fill_n(voxels_[n / LABEL_BLOCK].begin() + n % LABEL_BLOCK, length, forward ? run.after : run.before);
+            n += length;
+        }
+    }
     touched();
 }
 
@@ -106,11 +115,11 @@ void LabelMap::end(const QString &name)
     emit changed();
 }
 
-void LabelMap::replace(const LabelSlices &after, Runs runs, const QString &name)
+void LabelMap::replace(const LabelVoxels &after, Runs runs, const QString &name)
 {
     if (runs.empty())
         return;
-    slices_ = after;
+    voxels_ = after;
     undo_.push(new Edit(*this, std::move(runs), name));
     touched();
 }
@@ -121,14 +130,13 @@ void LabelMap::set(const Index &index, const Brush &brush)
     const quint16 old = at(index);
     if (old == brush.value || (brush.onlyBackground && old != 0))
         return;
-    const qint32 n = index[1] * size_[0] + index[0];
-    slices_[index[2]][n] = brush.value;
+    const size_t n = place(index);
+    voxels_[n / LABEL_BLOCK][n % LABEL_BLOCK] = brush.value;
     Run *last = open_.empty() ? nullptr : &open_.back();
-    if (last && last->slice == index[2] && last->start + last->length == n && last->before == old &&
-        last->after == brush.value)
+    if (last && last->start + last->length == n && last->before == old && last->after == brush.value)
         ++last->length;
     else
-        open_.push_back({index[2], n, 1, old, brush.value});
+        open_.push_back({static_cast<quint32>(n), 1, old, brush.value});
 }
 
 void LabelMap::stamp(const Index &centre, const Brush &brush)
@@ -172,10 +180,10 @@ void LabelMap::fill(const Index &seed, const Brush &brush)
 {
     const quint16 old = at(seed);
     const int normal = brush.flat < 0 ? 2 : brush.flat, across = normal == 0 ? 1 : 0, down = normal == 2 ? 1 : 2;
-    const auto place = [&](const Index &index) { return size_t(index[down]) * size_[across] + index[across]; };
+    const auto pixel = [&](const Index &index) { return size_t(index[down]) * size_[across] + index[across]; };
     std::vector<bool> inside(size_t(size_[down]) * size_[across]);
     std::vector<Index> waiting{seed};
-    inside[place(seed)] = true;
+    inside[pixel(seed)] = true;
     while (!waiting.empty()) {
         const Index index = waiting.back();
         waiting.pop_back();
@@ -183,8 +191,8 @@ void LabelMap::fill(const Index &seed, const Brush &brush)
             Index next = index;
             const int axis = side & 1 ? across : down;
             next[axis] += side & 2 ? 1 : -1;
-            if (next[axis] >= 0 && next[axis] < size_[axis] && !inside[place(next)] && at(next) == old) {
-                inside[place(next)] = true;
+            if (next[axis] >= 0 && next[axis] < size_[axis] && !inside[pixel(next)] && at(next) == old) {
+                inside[pixel(next)] = true;
                 waiting.push_back(next);
             }
         }
@@ -192,7 +200,7 @@ void LabelMap::fill(const Index &seed, const Brush &brush)
     Index index = seed;
     for (index[down] = 0; index[down] < size_[down]; ++index[down]) {
         for (index[across] = 0; index[across] < size_[across]; ++index[across]) {
-            if (inside[place(index)])
+            if (inside[pixel(index)])
                 set(index, brush);
         }
     }

@@ -1,7 +1,7 @@
 // A label map that is painted on: values of voxels, edits kept as runs of what changed, undo and redo.
 //
-// Voxels are kept a slice at a time in lists that Qt shares until one is written: a copy of all costs nothing, so that
-// a training or a save works on a snapshot while painting goes on, and a stroke copies the slices that it touches.
+// Voxels are kept in blocks, lists that Qt shares until one is written: a copy of all costs nothing, so that a training
+// or a save works on a snapshot while painting goes on, and a stroke copies the few blocks that it touches.
 #pragma once
 
 #include "volume.h"
@@ -10,25 +10,25 @@
 #include <QObject>
 #include <QUndoStack>
 
-using LabelSlices = QList<QList<quint16>>; // a list for each k, j * width + i in it
+using LabelVoxels = QList<QList<quint16>>; // voxel n, in dense order, is n % LABEL_BLOCK of list n / LABEL_BLOCK
+const size_t LABEL_BLOCK = 16384;
 
-LabelSlices emptyLabels(const Index &size);
+LabelVoxels emptyLabels(const Index &size);
 // From and to the dense order of the library's arrays.
-LabelSlices slicesOf(const quint16 *dense, const Index &size);
-std::vector<quint16> denseOf(const LabelSlices &slices);
+LabelVoxels labelsOf(const std::vector<quint16> &dense);
+std::vector<quint16> denseOf(const LabelVoxels &voxels);
 
-// Neighbouring voxels along i that went from one value to another together.
+// Voxels that follow each other in dense order and went from one value to another together.
 struct Run {
-    qint32 slice;
-    qint32 start;
-    qint32 length;
+    quint32 start;
+    quint32 length;
     quint16 before;
     quint16 after;
 };
 using Runs = std::vector<Run>;
 
-// What changes between two label maps. Slices that both share are skipped: only what was touched costs time.
-Runs difference(const LabelSlices &before, const LabelSlices &after);
+// What changes between two label maps. Blocks that both share are skipped: only what was touched costs time.
+Runs difference(const LabelVoxels &before, const LabelVoxels &after);
 
 struct Brush {
     double radius = 3; // millimetres
@@ -42,16 +42,17 @@ class LabelMap : public QObject
     Q_OBJECT
 
 public:
-    // `slices` is what the file holds: not an edit.
-    LabelMap(const Index &size, const std::array<double, 3> &spacing, LabelSlices slices);
+    // `voxels` is what the file holds: not an edit.
+    LabelMap(const Index &size, const std::array<double, 3> &spacing, LabelVoxels voxels);
 
     quint16 at(const Index &index) const
     {
-        return slices_.at(index[2]).at(index[1] * size_[0] + index[0]);
+        const size_t n = place(index);
+        return voxels_.at(n / LABEL_BLOCK).at(n % LABEL_BLOCK);
     }
-    const LabelSlices &slices() const
+    const LabelVoxels &voxels() const
     {
-        return slices_;
+        return voxels_;
     }
     QUndoStack &undoStack()
     {
@@ -73,14 +74,18 @@ public:
     // The connected part of one slice that has the value of `seed`.
     void fill(const Index &seed, const Brush &brush);
     void end(const QString &name);
-    // Takes over a map prepared elsewhere, with `runs` = difference(slices(), after), as one step of undo.
-    void replace(const LabelSlices &after, Runs runs, const QString &name);
+    // Takes over a map prepared elsewhere, with `runs` = difference(voxels(), after), as one step of undo.
+    void replace(const LabelVoxels &after, Runs runs, const QString &name);
 
 signals:
     void changed();
 
 private:
     friend class Edit;
+    size_t place(const Index &index) const
+    {
+        return (static_cast<size_t>(index[2]) * size_[1] + index[1]) * size_[0] + index[0];
+    }
     void apply(const Runs &runs, bool forward);
     void stamp(const Index &centre, const Brush &brush);
     void set(const Index &index, const Brush &brush);
@@ -88,7 +93,7 @@ private:
 
     Index size_;
     std::array<double, 3> spacing_;
-    LabelSlices slices_;
+    LabelVoxels voxels_;
     Runs open_;
     QUndoStack undo_;
     quint64 revision_ = 0;

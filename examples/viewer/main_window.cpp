@@ -126,7 +126,7 @@ void MainWindow::showScores()
             item->setTextAlignment(column ? Qt::AlignRight | Qt::AlignVCenter : Qt::AlignLeft | Qt::AlignVCenter);
             scoreTable_->setItem(row, column, item);
         };
-        const bool predicted = !session_.current()->prediction.slices.isEmpty();
+        const bool predicted = !session_.current()->prediction.voxels.isEmpty();
         cell(0, label ? label->name : QString::number(score.value));
         cell(1, QString::number(score.labelled, 'g', 4));
         cell(2, predicted ? QString::number(score.predicted, 'g', 4) : QString());
@@ -199,7 +199,7 @@ void MainWindow::updateActions()
     const CasePtr item = session_.current();
     const bool ready = item && item->volume && item->labels;
     const bool idle = !session_.compute().busy(), model = session_.model().has_value();
-    const bool predicted = ready && !item->prediction.slices.isEmpty();
+    const bool predicted = ready && !item->prediction.voxels.isEmpty();
     const QHash<QString, bool> enabled{
         {QStringLiteral("loadLabels"), ready},
         {QStringLiteral("saveLabels"), ready},

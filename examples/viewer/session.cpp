@@ -21,7 +21,7 @@ QString Case::state() const
     QStringList states(labelled ? Session::tr("labelled") : QString());
     if (labels && labels->modified())
         states = QStringList(Session::tr("modified"));
-    if (!prediction.slices.isEmpty())
+    if (!prediction.voxels.isEmpty())
         states.append(Session::tr("predicted"));
     states.removeAll(QString());
     return states.isEmpty() ? Session::tr("unlabelled") : states.join(QStringLiteral(", "));
@@ -145,14 +145,14 @@ void Session::edited(const CasePtr &item)
 
 // Labels that are to take the place of others.
 struct Replacement {
-    LabelSlices slices;
+    LabelVoxels voxels;
     Runs runs; // what changes
     std::set<quint16> values;
 };
 
-static Replacement replacementOf(const LabelSlices &old, const LabelSlices &slices)
+static Replacement replacementOf(const LabelVoxels &old, const LabelVoxels &voxels)
 {
-    Replacement made{slices, difference(old, slices), {}};
+    Replacement made{voxels, difference(old, voxels), {}};
     for (const Run &run : made.runs)
         made.values.insert(run.after);
     return made;
@@ -161,7 +161,7 @@ static Replacement replacementOf(const LabelSlices &old, const LabelSlices &slic
 void Session::loadLabels(const CasePtr &item, const QString &path)
 {
     files_.start(tr("Loading labels"),
-                 [context = context_, path, old = item->labels->slices(), volume = item->volume](JobControl &) {
+                 [context = context_, path, old = item->labels->voxels(), volume = item->volume](JobControl &) {
                      return replacementOf(old, engine::readLabels(context, path, *volume));
                  },
                  [this, item, path, revision = item->labels->revision()](Replacement loaded) {
@@ -169,15 +169,15 @@ void Session::loadLabels(const CasePtr &item, const QString &path)
                          return loadLabels(item, path); // painted on meanwhile: once more
                      for (quint16 value : loaded.values)
                          labelTable_.ensure(value, QString());
-                     item->labels->replace(loaded.slices, std::move(loaded.runs), tr("load labels"));
+                     item->labels->replace(loaded.voxels, std::move(loaded.runs), tr("load labels"));
                  });
 }
 
 void Session::saveLabels(const CasePtr &item, const QString &path)
 {
     files_.start(tr("Saving labels"),
-                 [source = item->source, volume = item->volume, slices = item->labels->slices(), path](JobControl &) {
-                     engine::saveLabels(source, *volume, slices, path);
+                 [source = item->source, volume = item->volume, labels = item->labels->voxels(), path](JobControl &) {
+                     engine::saveLabels(source, *volume, labels, path);
                      return true;
                  },
                  [this, item, path, revision = item->labels->revision()](bool) {
@@ -192,8 +192,8 @@ void Session::saveLabels(const CasePtr &item, const QString &path)
 void Session::savePrediction(const CasePtr &item, const QString &path)
 {
     files_.start(tr("Saving the prediction"),
-                 [source = item->source, volume = item->volume, slices = item->prediction.slices, path](JobControl &) {
-                     engine::saveLabels(source, *volume, slices, path);
+                 [source = item->source, volume = item->volume, labels = item->prediction.voxels, path](JobControl &) {
+                     engine::saveLabels(source, *volume, labels, path);
                      return true;
                  },
                  [this, path](bool) { emit message(tr("Saved %1").arg(path)); });
@@ -228,7 +228,7 @@ void Session::saveModel(const QString &path)
 
 static Item itemOf(const CasePtr &item)
 {
-    return {item->source, item->volume, item->labels ? item->labels->slices() : LabelSlices()};
+    return {item->source, item->volume, item->labels ? item->labels->voxels() : LabelVoxels()};
 }
 
 QList<CasePtr> Session::labelledCases() const
@@ -272,13 +272,13 @@ void Session::predict(const QList<CasePtr> &items)
 void Session::accept(const CasePtr &item)
 {
     files_.start(tr("Accepting the prediction"),
-                 [labels = item->labels->slices(), prediction = item->prediction](JobControl &) {
+                 [labels = item->labels->voxels(), prediction = item->prediction](JobControl &) {
                      return replacementOf(labels, engine::merge(labels, prediction));
                  },
                  [this, item, revision = item->labels->revision()](Replacement merged) {
                      if (item->labels->revision() != revision)
                          return accept(item); // painted on meanwhile: once more
-                     item->labels->replace(merged.slices, std::move(merged.runs), tr("accept prediction"));
+                     item->labels->replace(merged.voxels, std::move(merged.runs), tr("accept prediction"));
                  });
 }
 
@@ -294,7 +294,7 @@ void Session::score(const CasePtr &item)
     if (!item || !item->volume || !item->labels)
         return;
     files_.start(QString(),
-                 [context = context_, input = itemOf(item), prediction = item->prediction.slices](JobControl &) {
+                 [context = context_, input = itemOf(item), prediction = item->prediction.voxels](JobControl &) {
                      return engine::score(context, *input.volume, input.labels, prediction);
                  },
                  [this, item, revision = item->labels->revision()](const QList<Score> &scores) {

@@ -123,12 +123,12 @@ void SliceView::paintEvent(QPaintEvent *)
     if (piece.width > 0 && piece.height > 0) {
         drawImage(painter, piece);
         if (settings_.showLabels)
-            drawFilled(painter, piece, case_->labels->slices());
-        if (settings_.showPrediction && !case_->prediction.slices.isEmpty()) {
+            drawFilled(painter, piece, case_->labels->voxels());
+        if (settings_.showPrediction && !case_->prediction.voxels.isEmpty()) {
             if (settings_.fillPrediction)
-                drawFilled(painter, piece, case_->prediction.slices);
+                drawFilled(painter, piece, case_->prediction.voxels);
             else
-                drawOutline(painter, piece, case_->prediction.slices);
+                drawOutline(painter, piece, case_->prediction.voxels);
         }
     }
     if (settings_.showCrosshair && !case_->volume->flat())
@@ -154,15 +154,13 @@ void SliceView::drawImage(QPainter &painter, const Piece &piece) const
         plane_.visit(piece.size, piece.slice, piece.left, piece.top, piece.width, piece.height, piece.step, pixel);
     };
     if (settings_.channel < 0 && volume.channels() >= 3) {
-        sample([&](int number, int offset, int k) {
-            pixels[number] = qRgb(grey(volume.slice(0, k)[offset]), grey(volume.slice(1, k)[offset]),
-                                  grey(volume.slice(2, k)[offset]));
+        sample([&](int number, size_t voxel) {
+            pixels[number] = qRgb(grey(volume.channel(0)[voxel]), grey(volume.channel(1)[voxel]), grey(volume.channel(2)[voxel]));
         });
     } else {
-        const float *first = volume.slice(std::clamp(settings_.channel, 0, volume.channels() - 1), 0);
-        const size_t area = static_cast<size_t>(piece.size[0]) * piece.size[1];
-        sample([=](int number, int offset, int k) {
-            pixels[number] = 0xff000000U | static_cast<QRgb>(grey(first[static_cast<size_t>(k) * area + offset])) * 0x10101U;
+        const float *values = volume.channel(std::clamp(settings_.channel, 0, volume.channels() - 1));
+        sample([=](int number, size_t voxel) {
+            pixels[number] = 0xff000000U | static_cast<QRgb>(grey(values[voxel])) * 0x10101U;
         });
     }
     painter.setRenderHint(QPainter::SmoothPixmapTransform);
@@ -170,35 +168,38 @@ void SliceView::drawImage(QPainter &painter, const Piece &piece) const
     painter.setRenderHint(QPainter::SmoothPixmapTransform, false);
 }
 
-// Slices of a label map by k, for reading without a look at the lists' counters.
-static std::vector<const quint16 *> pointersTo(const LabelSlices &slices)
+// Blocks of a label map, for reading without a look at the lists' counters.
+static std::vector<const quint16 *> pointersTo(const LabelVoxels &voxels)
 {
     std::vector<const quint16 *> pointers;
-    for (const QList<quint16> &slice : slices)
-        pointers.push_back(slice.constData());
+    for (const QList<quint16> &block : voxels)
+        pointers.push_back(block.constData());
     return pointers;
 }
 
-void SliceView::drawFilled(QPainter &painter, const Piece &piece, const LabelSlices &slices) const
+void SliceView::drawFilled(QPainter &painter, const Piece &piece, const LabelVoxels &voxels) const
 {
     QImage image(piece.width, piece.height, QImage::Format_ARGB32_Premultiplied);
-    const auto pointers = pointersTo(slices);
+    const auto pointers = pointersTo(voxels);
     plane_.visit(piece.size, piece.slice, piece.left, piece.top, piece.width, piece.height, piece.step,
-                 [from = pointers.data(), lookup = labels_.lookup(), pixels = reinterpret_cast<QRgb *>(image.bits())](
-                     int number, int offset, int k) { pixels[number] = lookup[from[k][offset]]; });
+                 [blocks = pointers.data(), lookup = labels_.lookup(), pixels = reinterpret_cast<QRgb *>(image.bits())](
+                     int number, size_t voxel) {
+                     pixels[number] = lookup[blocks[voxel / LABEL_BLOCK][voxel % LABEL_BLOCK]];
+                 });
     painter.drawImage(piece.target, image);
 }
 
 // Lines between samples of different labels, those of neighbours joined.
-void SliceView::drawOutline(QPainter &painter, const Piece &piece, const LabelSlices &slices) const
+void SliceView::drawOutline(QPainter &painter, const Piece &piece, const LabelVoxels &voxels) const
 {
     // A border of background around closes outlines at the edges.
     const int width = piece.width + 2, height = piece.height + 2;
     std::vector<quint16> values(static_cast<size_t>(width) * height, 0);
-    const auto pointers = pointersTo(slices);
+    const auto pointers = pointersTo(voxels);
     plane_.visit(piece.size, piece.slice, piece.left, piece.top, piece.width, piece.height, piece.step,
-                 [&, inner = piece.width](int number, int offset, int k) {
-                     values[(number / inner + 1) * width + number % inner + 1] = pointers[k][offset];
+                 [&, inner = piece.width](int number, size_t voxel) {
+                     values[(number / inner + 1) * width + number % inner + 1] =
+                         pointers[voxel / LABEL_BLOCK][voxel % LABEL_BLOCK];
                  });
     const double across = piece.target.width() / piece.width, down = piece.target.height() / piece.height;
     QHash<quint16, QVector<QLineF>> lines;

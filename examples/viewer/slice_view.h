@@ -66,8 +66,8 @@ private:
     Brush brush() const;
     void stroke(const Index &to);
     void drawImage(QPainter &painter, const Piece &piece) const;
-    void drawFilled(QPainter &painter, const Piece &piece, const LabelSlices &slices) const;
-    void drawOutline(QPainter &painter, const Piece &piece, const LabelSlices &slices) const;
+    void drawFilled(QPainter &painter, const Piece &piece, const LabelVoxels &voxels) const;
+    void drawOutline(QPainter &painter, const Piece &piece, const LabelVoxels &voxels) const;
     void drawCrosshair(QPainter &painter) const;
     void drawTexts(QPainter &painter) const;
 

@@ -29,21 +29,20 @@ struct Plane {
         at[down] = flipDown ? size[down] - 1 - row : row;
         return at;
     }
-    // Calls pixel(number, offset, k) for each sample of a part of a slice, row by row: its number, where its voxel lies
-    // in its array slice k. Steps are added, since this is what scrolling waits for.
+    // Calls pixel(number, voxel) for each sample of a part of a slice, row by row: its number, and that of its voxel in
+    // the array. Steps are added, since this is what scrolling waits for.
     template <typename Pixel>
     void visit(const Index &size, int slice, int firstColumn, int firstRow, int width, int height, int step,
                Pixel pixel) const
     {
-        const int strides[3] = {1, size[0], 0}; // within an array slice
-        const int offsetStep = (flipAcross ? -step : step) * strides[across];
-        const int sliceStep = across == 2 ? (flipAcross ? -step : step) : 0;
+        const ptrdiff_t strides[3] = {1, size[0], static_cast<ptrdiff_t>(size[0]) * size[1]};
+        const ptrdiff_t stride = (flipAcross ? -step : step) * strides[across];
         int number = 0;
         for (int row = 0; row < height; ++row) {
             const Index first = index(size, slice, firstColumn, firstRow + row * step);
-            int offset = first[1] * size[0] + first[0], k = first[2];
-            for (int column = 0; column < width; ++column, ++number, offset += offsetStep, k += sliceStep)
-                pixel(number, offset, k);
+            ptrdiff_t voxel = first[2] * strides[2] + first[1] * strides[1] + first[0];
+            for (int column = 0; column < width; ++column, ++number, voxel += stride)
+                pixel(number, static_cast<size_t>(voxel));
         }
     }
 };
@@ -82,18 +81,17 @@ public:
     {
         return affine_.data();
     }
-    // Voxels of slice k, size()[0] * size()[1] of them.
-    const float *slice(int channel, int k) const
+    const float *channel(int number) const
     {
-        return &voxels_[(static_cast<size_t>(channel) * size_[2] + k) * size_[1] * size_[0]];
+        return &voxels_[static_cast<size_t>(number) * voxelCount()];
     }
     const std::vector<float> &voxels() const
     {
         return voxels_;
     }
-    float at(int channel, const Index &index) const
+    float at(int number, const Index &index) const
     {
-        return slice(channel, index[2])[index[1] * size_[0] + index[0]];
+        return channel(number)[(static_cast<size_t>(index[2]) * size_[1] + index[1]) * size_[0] + index[0]];
     }
     size_t voxelCount() const
     {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-static const Index SIZE{40, 30, 20};
+static const Index SIZE{40, 30, 50}; // three blocks and a part of one
 static const std::array<double, 3> SPACING{1, 1, 2};
 
 class TestLabelMap : public QObject
@@ -31,7 +31,7 @@ static std::unique_ptr<LabelMap> makeMap()
 
 static int count(const LabelMap &map, quint16 value)
 {
-    const std::vector<quint16> dense = denseOf(map.slices());
+    const std::vector<quint16> dense = denseOf(map.voxels());
     return static_cast<int>(std::count(dense.begin(), dense.end(), value));
 }
 
@@ -136,20 +136,20 @@ void TestLabelMap::fill()
 void TestLabelMap::undo()
 {
     const auto map = makeMap();
-    QList<LabelSlices> states{map->slices()};
+    QList<LabelVoxels> states{map->voxels()};
     QVERIFY(!map->modified());
     for (int n = 0; n < 5; ++n) {
-        paint(*map, {5 + 5 * n, 10, 5}, {10 + 5 * n, 20, 5 + n}, brushOf(3, n % 2 ? -1 : 2, static_cast<quint16>(n % 3)));
-        states.append(map->slices());
+        paint(*map, {5 + 5 * n, 10, 5}, {10 + 5 * n, 20, 5 + n}, brushOf(3, n % 2 ? -1 : 2, static_cast<quint16>(n % 3 + 1)));
+        states.append(map->voxels());
     }
     QVERIFY(map->modified());
     const qsizetype steps = map->undoStack().count();
     for (qsizetype n = steps; n-- > 0;)
         map->undoStack().undo();
-    QVERIFY(map->slices() == states.first() && !map->modified());
+    QVERIFY(map->voxels() == states.first() && !map->modified());
     for (qsizetype n = 0; n < steps; ++n)
         map->undoStack().redo();
-    QVERIFY(map->slices() == states.last());
+    QVERIFY(map->voxels() == states.last());
     const quint64 revision = map->revision();
     map->undoStack().undo();
     QVERIFY(map->revision() != revision);
@@ -159,33 +159,35 @@ void TestLabelMap::snapshots()
 {
     const auto map = makeMap();
     paint(*map, {20, 15, 4}, {20, 15, 4}, brushOf(5, 2, 1));
-    const LabelSlices snapshot = map->slices();
+    const LabelVoxels snapshot = map->voxels();
     const std::vector<quint16> before = denseOf(snapshot);
     paint(*map, {20, 15, 6}, {20, 15, 6}, brushOf(5, 2, 2));
     QVERIFY(denseOf(snapshot) == before);
-    // Only the slice that was painted on has been copied.
-    for (int k = 0; k < SIZE[2]; ++k)
-        QCOMPARE(map->slices().at(k).constData() == snapshot.at(k).constData(), k != 6);
+    // Only the block that was painted on has been copied.
+    QCOMPARE(map->voxels().size(), 4);
+    for (int b = 0; b < 4; ++b)
+        QCOMPARE(map->voxels().at(b).constData() == snapshot.at(b).constData(), b != 0);
     // What changed is a few runs, a row each, whatever the size of the map.
-    const Runs runs = difference(snapshot, map->slices());
+    const Runs runs = difference(snapshot, map->voxels());
     QCOMPARE(static_cast<int>(runs.size()), 11);
-    QVERIFY(slicesOf(before.data(), SIZE) == snapshot);
+    QVERIFY(labelsOf(before) == snapshot);
 }
 
 void TestLabelMap::replace()
 {
     const auto map = makeMap();
     paint(*map, {20, 15, 4}, {20, 15, 4}, brushOf(5, 2, 1));
-    const LabelSlices before = map->slices();
-    LabelSlices after = emptyLabels(SIZE);
-    after[4][15 * SIZE[0] + 20] = 2; // within the old label, which goes
-    after[9][0] = 1;
+    const LabelVoxels before = map->voxels();
+    std::vector<quint16> dense(denseOf(before).size());
+    dense[(4 * SIZE[1] + 15) * SIZE[0] + 20] = 2; // within the old label, which goes
+    std::fill_n(dense.begin() + 2 * LABEL_BLOCK - 50, 100, quint16(1)); // beyond a block's end
+    const LabelVoxels after = labelsOf(dense);
     map->replace(after, difference(before, after), QStringLiteral("accept"));
-    QVERIFY(map->slices() == after);
+    QVERIFY(map->voxels() == after);
     map->undoStack().undo();
-    QVERIFY(map->slices() == before);
+    QVERIFY(map->voxels() == before);
     map->undoStack().redo();
-    QVERIFY(map->slices() == after);
+    QVERIFY(map->voxels() == after);
     map->replace(after, {}, QStringLiteral("nothing"));
     QCOMPARE(map->undoStack().count(), 2);
 }

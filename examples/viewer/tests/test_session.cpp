@@ -42,7 +42,7 @@ private slots:
 
 private:
     QString makeFolder(int ndim, int labelled, int count);
-    LabelSlices truth(int64_t index);
+    LabelVoxels truth(int64_t index);
     void start();
     void trigger(const char *action);
     void press(Qt::Key key, Qt::KeyboardModifiers modifiers = Qt::NoModifier);
@@ -124,12 +124,12 @@ QString TestSession::makeFolder(int ndim, int labelled, int count)
     return root.path();
 }
 
-LabelSlices TestSession::truth(int64_t index)
+LabelVoxels TestSession::truth(int64_t index)
 {
     return engine::readCase({phantom_, index, {}, {}, true}).labels;
 }
 
-static double dice(const LabelSlices &one, const LabelSlices &other)
+static double dice(const LabelVoxels &one, const LabelVoxels &other)
 {
     double both = 0, sum = 0;
     for (qsizetype k = 0; k < one.size(); ++k) {
@@ -283,7 +283,7 @@ void TestSession::volumes()
     QTRY_VERIFY_WITH_TIMEOUT(current() && current()->volume, JOB_MS);
     waitUntilIdle();
     QCOMPARE(current()->state(), QStringLiteral("labelled"));
-    QVERIFY(current()->labels->slices() == truth(0));
+    QVERIFY(current()->labels->voxels() == truth(0));
     watchdog_->excuse();
 
     // Cursor, slices, grey values, zoom.
@@ -309,26 +309,26 @@ void TestSession::volumes()
     selectCase(6);
     waitUntilIdle();
     QCOMPARE(current()->state(), QStringLiteral("unlabelled"));
-    const LabelSlices empty = current()->labels->slices();
+    const LabelVoxels empty = current()->labels->voxels();
     press(Qt::Key_B);
     const QPoint left = axial->positionOf({21, 16, 8}).toPoint(), right = axial->positionOf({10, 16, 8}).toPoint();
     drag(axial, left, right);
     QVERIFY(current()->labels->at({16, 16, 8}) == 1 && current()->labels->at({16, 16, 7}) == 0);
     QCOMPARE(current()->state(), QStringLiteral("modified"));
-    const LabelSlices painted = current()->labels->slices();
+    const LabelVoxels painted = current()->labels->voxels();
     trigger("ball");
     drag(coronal, coronal->rect().center(), coronal->rect().center() + QPoint(20, 0));
     QVERIFY(current()->labels->at({16, 16, 7}) == 1);
     screenshot("volume-3-painted");
     trigger("ball");
     press(Qt::Key_Z, Qt::ControlModifier);
-    QVERIFY(current()->labels->slices() == painted);
+    QVERIFY(current()->labels->voxels() == painted);
     press(Qt::Key_E);
     drag(axial, left, right);
     QVERIFY(current()->labels->at({16, 16, 8}) == 0);
     for (int n = 0; n < 2; ++n)
         trigger("undo");
-    QVERIFY(current()->labels->slices() == empty && !current()->labels->modified());
+    QVERIFY(current()->labels->voxels() == empty && !current()->labels->modified());
     QTRY_COMPARE_WITH_TIMEOUT(current()->state(), QStringLiteral("unlabelled"), JOB_MS);
     press(Qt::Key_N);
 
@@ -364,9 +364,9 @@ void TestSession::volumes()
     selectCase(1);
     waitUntilIdle();
     const CasePtr predicted = window_->session().cases().at(6);
-    QVERIFY(current()->prediction.slices.isEmpty());
+    QVERIFY(current()->prediction.voxels.isEmpty());
     QCOMPARE(predicted->state(), QStringLiteral("predicted"));
-    const double good = dice(predicted->prediction.slices, truth(6));
+    const double good = dice(predicted->prediction.voxels, truth(6));
     qInfo("Dice of the prediction: %.3f", good);
     QVERIFY(good > 0.6);
     watchdog_->excuse();
@@ -378,9 +378,9 @@ void TestSession::volumes()
     // Accepted in one step, saved, and read again.
     trigger("accept");
     waitUntilIdle();
-    QVERIFY(current()->labels->slices() == predicted->prediction.slices);
+    QVERIFY(current()->labels->voxels() == predicted->prediction.voxels);
     trigger("undo");
-    QVERIFY(current()->labels->slices() == empty);
+    QVERIFY(current()->labels->voxels() == empty);
     trigger("redo");
     waitUntilScored();
     QCOMPARE(current()->scores.size(), 1);
@@ -403,7 +403,7 @@ void TestSession::volumes()
     selectCase(7);
     choose(folder_->path(), {QStringLiteral("prediction.nii.gz")}, "loadLabels");
     waitUntilIdle();
-    QCOMPARE(dice(current()->labels->slices(), predicted->prediction.slices), 1.0);
+    QCOMPARE(dice(current()->labels->voxels(), predicted->prediction.voxels), 1.0);
     trigger("undo");
     choose(folder_->path(), {QStringLiteral("model.safetensors")}, "loadModel");
     waitUntilIdle();
@@ -449,7 +449,7 @@ void TestSession::pictures()
         watchdog_->excuse();
         choose(folder_->path(), {QStringLiteral("label.png")}, "loadLabels");
         waitUntilIdle();
-        QVERIFY(current()->labels->slices() == truth(n));
+        QVERIFY(current()->labels->voxels() == truth(n));
         watchdog_->excuse();
     }
     trainBy("augment", 200, nullptr);
@@ -459,7 +459,7 @@ void TestSession::pictures()
     for (int n = 6; n < 8; ++n) {
         const CasePtr item = window_->session().cases().at(n);
         QCOMPARE(item->state(), QStringLiteral("predicted"));
-        const double good = dice(item->prediction.slices, truth(n));
+        const double good = dice(item->prediction.voxels, truth(n));
         qInfo("Dice of case %d: %.3f", n, good);
         QVERIFY(good > 0.5);
     }
@@ -474,8 +474,8 @@ void TestSession::pictures()
     choose(folder_->path(), {QStringLiteral("saved.png")}, "saveLabels");
     waitUntilIdle();
     QCOMPARE(current()->state(), QStringLiteral("labelled, predicted"));
-    const LabelSlices saved = engine::readLabels(context_, folder_->filePath(QStringLiteral("saved.png")), *current()->volume);
-    QCOMPARE(dice(saved, current()->prediction.slices), 1.0);
+    const LabelVoxels saved = engine::readLabels(context_, folder_->filePath(QStringLiteral("saved.png")), *current()->volume);
+    QCOMPARE(dice(saved, current()->prediction.voxels), 1.0);
     // The loaded labels of six cases were never saved: the window asks.
     whenAsked<QMessageBox>([](QMessageBox *box) { QTest::mouseClick(box->button(QMessageBox::No), Qt::LeftButton); });
     QVERIFY(!window_->close());
@@ -573,24 +573,25 @@ void TestSession::largeVolume()
     waitUntilScored();
     report("scoring");
     screenshot("large");
-    for (int n = 0; n < 3; ++n)
-        trigger("undo");
-    for (int n = 0; n < 3; ++n)
-        trigger("redo");
+    for (int n = 0; n < 6; ++n) {
+        trigger(n < 3 ? "undo" : "redo");
+        QTest::qWait(20);
+    }
     report("undo and redo");
     window_->session().saveLabels(current(), folder_->filePath(QStringLiteral("labels.nii.gz")));
     waitUntilIdle();
     report("saving");
-    const LabelSlices painted = current()->labels->slices();
-    while (action("undo")->isEnabled())
+    const LabelVoxels painted = current()->labels->voxels();
+    while (action("undo")->isEnabled()) {
         trigger("undo");
-    report("undo");
+        QTest::qWait(20);
+    }
+    report("undo beside a snapshot");
     window_->session().loadLabels(current(), folder_->filePath(QStringLiteral("labels.nii.gz")));
     waitUntilIdle();
     report("loading");
-    QVERIFY(current()->labels->slices() == painted);
+    QVERIFY(current()->labels->voxels() == painted);
     watchdog_->excuse();
-    waitUntilIdle();
     window_->session().saveLabels(current(), folder_->filePath(QStringLiteral("labels.nii.gz")));
     waitUntilIdle();
     closeWindow();

@@ -64,14 +64,14 @@ static void checkViews(const Volume &volume)
         }
         // Sampling gives the same voxels.
         const Index &size = volume.size();
-        std::vector<std::pair<int, int>> visited;
-        plane.visit(size, 1, 1, 0, 2, 2, 2, [&](int number, int offset, int k) {
+        std::vector<size_t> visited;
+        plane.visit(size, 1, 1, 0, 2, 2, 2, [&](int number, size_t voxel) {
             QCOMPARE(number, static_cast<int>(visited.size()));
-            visited.push_back({offset, k});
+            visited.push_back(voxel);
         });
         for (int n = 0; n < 4; ++n) {
             const Index at = plane.index(size, 1, 1 + n % 2 * 2, n / 2 * 2);
-            QVERIFY(visited[n] == std::make_pair(at[1] * size[0] + at[0], at[2]));
+            QCOMPARE(volume.channel(0)[visited[n]], volume.at(0, at));
         }
         const char letters[3][4] = {{'R', 'L', 'A', 'P'}, {'R', 'L', 'S', 'I'}, {'A', 'P', 'S', 'I'}};
         QCOMPARE(plane.left, QLatin1Char(letters[view][0]));
