@@ -108,7 +108,7 @@ static bool parse(compare_arguments *my, int argc, char **argv, int *first, int 
         ARGUMENTS_GROUPS(my->data),
         {.name = "examples", .kind = ARGUMENT_COUNT, .target = &my->examples, .low = 1, .high = 1e12},
         {.name = "val-examples", .kind = ARGUMENT_COUNT, .target = &my->validation, .high = 1e12},
-        {.name = "methods", .kind = ARGUMENT_TEXT, .target = &my->list},
+        {.name = "methods", .kind = ARGUMENT_WORDS, .target = &my->list, .choices = methods_names()},
         {.name = "seeds", .kind = ARGUMENT_COUNT, .target = &my->seeds, .low = 1, .high = 1000},
         {.name = "test-data", .kind = ARGUMENT_LIST, .target = &my->test_data},
         {.name = "csv", .kind = ARGUMENT_TEXT, .target = &my->csv},

@@ -358,7 +358,7 @@ int cmd_inspect(int argc, char **argv)
     static const tool_command command = {.name = "inspect", .help = help, .operands = operands};
     inspect_arguments my = {.cases = false};
     const argument list[] = {
-        ARGUMENTS_COMMON(my.common),
+        ARGUMENTS_LIMITS(my.common),
         ARGUMENTS_DATA(my.data),
         ARGUMENTS_GROUPS(my.data),
         {.name = "cases", .kind = ARGUMENT_FLAG, .target = &my.cases},
@@ -368,7 +368,7 @@ int cmd_inspect(int argc, char **argv)
     int first, code;
     if (!arguments_parse(&command, list, argc, argv, &first, &code))
         return code;
-    console_init(&to, my.common.quiet);
+    console_init(&to, false);
     // Warnings come as findings here: without the log they are not told twice.
     genseg_context *context = tool_context(&to, &my.common, -1, NULL);
     if (!context)

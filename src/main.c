@@ -75,6 +75,11 @@ static int run(int argc, char **argv)
         printf("genseg %s\n%s\n", genseg_version(), genseg_build_info());
         return TOOL_OK;
     }
+    if (strcmp(word, "--list-commands") == 0) {
+        for (size_t i = 0; i < COMMANDS; i++)
+            puts(commands[i].name);
+        return TOOL_OK;
+    }
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(word, commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
