@@ -244,9 +244,13 @@ GENSEG_API genseg_status genseg_dataset_inspect_path(genseg_context *context, co
 GENSEG_API genseg_status genseg_dataset_save_hdf5(genseg_dataset *dataset, const char *path, genseg_error *err);
 
 /**
- * Writes the image of one case on its grid, atomically: .nii and .nii.gz as float32 with the case's geometry, channels
- * in the 4th dimension; .png (2-D, 1 or 3 channels) with 8 bits: whole numbers from 0 to 255 as they are, else the least
+ * Writes the image of one case on its grid, atomically: .nii and .nii.gz as float32 with the case's geometry,
+ * channels in the 4th dimension; .png (2-D, 1 or 3 channels) with 8 bits: whole numbers from 0 to 255 as they are, else the least
  * value becomes 0 and the greatest 255.
+ * @param dataset where the case is
+ * @param index of the case, from 0
+ * @param path of the file; its extension says the format
+ * @param[out] err error text, or NULL
  * @return INVALID, NOMEM, IO, UNSUPPORTED (extension; an image that PNG can't hold), and what reading the case gives
  * @threads any
  * @since 0.1
@@ -255,9 +259,14 @@ GENSEG_API genseg_status genseg_dataset_save_image(genseg_dataset *dataset, int6
                                                    genseg_error *err);
 
 /**
- * Writes a label map on the grid of one case, atomically: .nii and .nii.gz with the header of the case's own NIfTI file, else
- * with its geometry; .png; .h5. The integer type is the smallest that holds the values.
- * @param label (H,W) or (D,H,W) like the case, any integer dtype and strides: label values, as they are to stand in the file
+ * Writes a label map on the grid of one case, atomically: .nii and .nii.gz with the header of the case's own NIfTI
+ * file, else with its geometry; .png; .h5. The integer type is the smallest that holds the values.
+ * @param dataset where the case is
+ * @param index of the case, from 0
+ * @param label (H,W) or (D,H,W) like the case, any integer dtype and strides: label values, as they are to stand in
+ *        the file
+ * @param path of the file; its extension says the format
+ * @param[out] err error text, or NULL
  * @return INVALID, SHAPE (not the case's grid), FORMAT (a value beyond int32), NOMEM, IO, UNSUPPORTED (extension)
  * @threads any
  * @since 0.1
