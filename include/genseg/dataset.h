@@ -245,8 +245,8 @@ GENSEG_API genseg_status genseg_dataset_save_hdf5(genseg_dataset *dataset, const
 
 /**
  * Writes the image of one case on its grid, atomically: .nii and .nii.gz as float32 with the case's geometry,
- * channels in the 4th dimension; .png (2-D, 1 or 3 channels) with 8 bits: whole numbers from 0 to 255 as they are, else the least
- * value becomes 0 and the greatest 255.
+ * channels in the 4th dimension; .png (2-D, 1 or 3 channels) with 8 bits: whole numbers from 0 to 255 as they are,
+ * else the least value becomes 0 and the greatest 255.
  * @param dataset where the case is
  * @param index of the case, from 0
  * @param path of the file; its extension says the format
