@@ -60,8 +60,8 @@ def is_program(code):
 
 def has_definitions(code):
     """Functions or types at the left margin: a fragment for the file, not for a function's body."""
-    return re.search(r"^(?:static|struct|typedef|class|template|enum|extern)\b|^\w[\w\s*&:<>]*\([^;{}]*\)\s*\{", code,
-                     re.M) is not None
+    function = r"(?!else\b|return\b)\w[\w:<>,]*[\s*&]+(?:[\w:<>,]+[\s*&]+)*[\w:~]+\s*\([^;{}]*\)[\w\s]*\{"
+    return re.search(rf"^(?:(?:static|struct|typedef|class|template|enum|extern)\b|{function})", code, re.M) is not None
 
 
 def file_name(code):
