@@ -184,7 +184,7 @@ static int finish(console *to, const train_arguments *my, const genseg_trainer *
                       keep ? "stopped after %lld steps; the best model so far is kept"
                            : "stopped after %lld steps: no model is written",
                       (long long)genseg_trainer_steps(trainer));
-    else if (status != GENSEG_OK)
+    else if (status != GENSEG_OK && genseg_trainer_steps(trainer) > 0)
         console_error(to, keep ? "the best model before that is kept" : "no model is written");
     int code = keep ? save(to, my, trainer) : TOOL_OK;
     if (status == GENSEG_OK || code != TOOL_OK)
