@@ -38,7 +38,7 @@ typedef struct genseg_segmenter genseg_segmenter;
 /** What a model is and where it comes from. Texts are borrowed from the segmenter. */
 typedef struct genseg_segmenter_info {
     size_t struct_size;       /**< set by the caller to sizeof(genseg_segmenter_info) */
-    const char *architecture; /**< "unet2d" or "unet3d" */
+    const char *architecture; /**< "unet2d" (arXiv 1505.04597) or "unet3d" (arXiv 1606.06650) */
     const char *version;      /**< of the library that trained it */
     int32_t ndim;             /**< 2 or 3 */
     int32_t channels;         /**< of an image */
@@ -138,8 +138,8 @@ GENSEG_API void genseg_segmenter_free(genseg_segmenter *segmenter);
  * Segments one image in memory.
  *
  * Where the image, on the network's grid, is larger than the network's tile, overlapping
- * tiles are blended with Gaussian weights; probabilities are brought to the image's own grid
- * slab by slab, so that memory does not grow with the number of classes. Where the context
+ * tiles are blended with Gaussian weights (as in nnU-Net, arXiv 1904.08128); probabilities are brought to the
+ * image's own grid slab by slab, so that memory does not grow with the number of classes. Where the context
  * has a memory limit that the tile would exceed, a smaller tile is taken (and logged as a warning),
  * or the call refused before the work.
  * @param segmenter any number of threads may use one

@@ -54,7 +54,7 @@ typedef struct genseg_trainer genseg_trainer;
 /** What is trained, and how. Set by genseg_trainer_options_init() first. */
 typedef struct genseg_trainer_options {
     size_t struct_size;    /**< set by genseg_trainer_options_init() */
-    const char *segmenter; /**< "unet2d" or "unet3d"; NULL: by the dataset */
+    const char *segmenter; /**< "unet2d" (arXiv 1505.04597) or "unet3d" (arXiv 1606.06650); NULL: by the dataset */
     const char *optimizer; /**< "rmsprop", "adam", "adamw" or "sgd"; default "adam" */
     const char *schedule;  /**< "cosine", "plateau" or "constant"; default "cosine" */
     int64_t width;         /**< channels of the first level; 0: 64 in 2-D, 16 in 3-D */
@@ -87,9 +87,10 @@ typedef struct genseg_trainer_options {
      * What follows is for the first three.
      */
     const char *method;
-    const char *gan_loss;       /**< "vanilla" (default), "lsgan" or "wgan" (with gradient penalty) */
+    const char *gan_loss;       /**< "vanilla" (default), "lsgan" (arXiv 1611.04076) or "wgan" (with gradient penalty,
+                                     arXiv 1704.00028) */
     const char *solver;         /**< of level III: "one-step" (default), "neumann" or "cg" */
-    int64_t gan_steps;          /**< steps of the generator beforehand; 0: as `steps`, at most 4000, or a third of `seconds` */
+    int64_t gan_steps;          /**< of the generator beforehand; 0: as `steps`, at most 4000, or a third of `seconds` */
     int64_t gan_every;          /**< segmenter steps between the generator's; default 2 */
     int64_t levers_every;       /**< segmenter steps between updates of level III; default 4 */
     int64_t generator_width;    /**< channels after the first halving; 0: 16 */
@@ -107,8 +108,8 @@ typedef struct genseg_trainer_options {
     double levers_lr;           /**< default 0.05 */
     double feedback_lr;         /**< of GENSEG_LEVER_GENERATOR; default 3e-4 */
 
-    /** Of the segmenter: 1: values inside its blocks are computed again in the reverse pass instead of being kept, which
-        takes up to a third more time a step and gives the same weights, bit for bit; 0 (default): where the
+    /** Of the segmenter: 1: values inside its blocks are computed again in the reverse pass instead of being kept,
+        which takes up to a third more time a step and gives the same weights, bit for bit; 0 (default): where the
         context's memory limit is too low otherwise; -1: never. */
     int32_t recompute;
     int32_t reserved;           /**< 0 */
@@ -244,8 +245,8 @@ typedef struct genseg_lever {
     size_t struct_size; /**< set by the caller to sizeof(genseg_lever) */
     const char *name; /**< "gamma", "warp", "appearance", "pairs", or a cell's "generator.down1.alpha" */
     int32_t group;    /**< a GENSEG_LEVER_* value */
-    int32_t count;    /**< values: warp has rotation, scale, shift, shear, pad, elastic; appearance contrast, brightness,
-                           gamma, noise, blur; pairs one for each training case; alpha the logits of the candidates */
+    int32_t count;    /**< values: warp has rotation, scale, shift, shear, pad, elastic; appearance contrast,
+                           brightness, gamma, noise, blur; pairs one for each training case; alpha the logits of the candidates */
     const float *value;    /**< `count` of them */
     const float *gradient; /**< of the validation loss, from level III's newest update */
 } genseg_lever;
