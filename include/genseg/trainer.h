@@ -90,7 +90,7 @@ typedef struct genseg_trainer_options {
     const char *gan_loss;       /**< "vanilla" (default), "lsgan" (arXiv 1611.04076) or "wgan" (with gradient penalty,
                                      arXiv 1704.00028) */
     const char *solver;         /**< of level III: "one-step" (default), "neumann" or "cg" */
-    int64_t gan_steps;          /**< of the generator beforehand; 0: as `steps`, at most 4000, or a third of `seconds` */
+    int64_t gan_steps;          /**< of the generator beforehand; 0: as `steps`, at most 4000, or a third of the time */
     int64_t gan_every;          /**< segmenter steps between the generator's; default 2 */
     int64_t levers_every;       /**< segmenter steps between updates of level III; default 4 */
     int64_t generator_width;    /**< channels after the first halving; 0: 16 */
@@ -246,7 +246,8 @@ typedef struct genseg_lever {
     const char *name; /**< "gamma", "warp", "appearance", "pairs", or a cell's "generator.down1.alpha" */
     int32_t group;    /**< a GENSEG_LEVER_* value */
     int32_t count;    /**< values: warp has rotation, scale, shift, shear, pad, elastic; appearance contrast,
-                           brightness, gamma, noise, blur; pairs one for each training case; alpha the logits of the candidates */
+                           brightness, gamma, noise, blur; pairs one for each training case; alpha the logits of the
+                           candidates */
     const float *value;    /**< `count` of them */
     const float *gradient; /**< of the validation loss, from level III's newest update */
 } genseg_lever;

@@ -16,11 +16,12 @@ class Blocks(unittest.TestCase):
 
     def test_read(self):
         found, problems = blocks.read('# A\n\n```sh\ntrue\n```\n<!-- not run: no root -->\n```sh\nfalse\n```\n'
-                                      '- item:\n  ```c\n  x = 1;\n  ```\n\n<!-- arguments: a b -->\n~~~c\nint main(void)\n~~~\n')
+                                      '- item:\n  ```c\n  x = 1;\n  ```\n\n'
+                                      '<!-- arguments: a b -->\n~~~c\nint main(void)\n~~~\n')
         self.assertEqual(problems, [])
         self.assertEqual([(block.line, block.language, block.code, block.not_run, block.arguments) for block in found],
-                         [(4, 'sh', 'true\n', '', ''), (8, 'sh', 'false\n', 'no root', ''), (12, 'c', 'x = 1;\n', '', ''),
-                          (17, 'c', 'int main(void)\n', '', 'a b')])
+                         [(4, 'sh', 'true\n', '', ''), (8, 'sh', 'false\n', 'no root', ''),
+                          (12, 'c', 'x = 1;\n', '', ''), (17, 'c', 'int main(void)\n', '', 'a b')])
 
     def test_problems(self):
         self.assertRegex(self.problems('```\nx\n```\n')[0], 'no language')
@@ -56,7 +57,8 @@ class Links(unittest.TestCase):
                 path = pathlib.Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding='utf-8')
-            done = subprocess.run([sys.executable, HERE / 'check-links', folder, *tested], capture_output=True, text=True)
+            done = subprocess.run([sys.executable, HERE / 'check-links', folder, *tested], capture_output=True,
+                                  text=True)
         return done.returncode, done.stdout.splitlines()[:-1]
 
     def test_good(self):
