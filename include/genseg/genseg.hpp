@@ -180,6 +180,14 @@ public:
         work.finish(genseg_dataset_inspect_path(context.get(), path.c_str(), &options, told.run, &told, &work.err));
     }
     void save_hdf5(const std::string &path) const { invoke(genseg_dataset_save_hdf5, path.c_str()); }
+    void save_image(int64_t index, const std::string &path) const
+    {
+        invoke(genseg_dataset_save_image, index, path.c_str());
+    }
+    void save_label(int64_t index, const const_array &label, const std::string &path) const
+    {
+        invoke(genseg_dataset_save_label, index, label.get(), path.c_str());
+    }
     void save_picture(int64_t index, const std::string &path, const int32_t *prediction = nullptr) const
     {
         invoke(genseg_dataset_save_picture, index, prediction, path.c_str());

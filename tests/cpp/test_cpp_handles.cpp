@@ -217,6 +217,18 @@ CASE(datasets_are_saved_and_opened)
     CHECK(again.case_path(0) == file.path);
     data.save_picture(0, picture.path);
     CHECK(access(picture.path.c_str(), R_OK) == 0);
+
+    // One case as files: its image and a label map in its grid.
+    const cases::scratch_file image(".nii"), label(".nii.gz");
+    genseg::dataset_options unlabelled;
+    unlabelled.allow_unlabelled = 1;
+    data.save_image(1, image.path);
+    CHECK(Dataset::open(context, image.path, unlabelled).case_image(0) == data.case_image(1));
+    const std::vector<int32_t> classes = data.case_label(1);
+    data.save_label(1, {classes.data(), {32, 32}}, label.path);
+    const std::vector<float> voxels = Dataset::open(context, label.path, unlabelled).case_image(0);
+    CHECK(std::vector<int32_t>(voxels.begin(), voxels.end()) == classes);
+    CHECK_THROWS(genseg::shape_error, data.save_label(1, {classes.data(), {16, 64}}, label.path));
 }
 
 CASE(metrics_are_scored)

@@ -11,7 +11,7 @@ using genseg::Trainer;
 
 CASE(trained_to_a_dice_and_predicted)
 {
-    Context context;
+    Context context(cases::one_thread()); // two would wait for each other on a busy machine
     Dataset data = cases::phantom(context, 16, 64);
     data.split(9, 3, 1);
     genseg::trainer_options options;
@@ -98,12 +98,16 @@ CASE(generator_makes_images)
     for (float value : made)
         CHECK(value >= -1 && value <= 1);
 
-    // Files: a label map by the segmenter, an image of it by the generator.
-    data.save_picture(0, image.path);
+    // Files: an image of a label map by the generator, a label map of it by the segmenter.
+    data.save_label(0, {label.data(), {32, 32}}, mask.path);
+    loaded.run_file(mask.path, image.path, warped.path, options);
     const Segmenter segmenter = Segmenter::load(context, model.path);
     CHECK(segmenter.extension(image.path) == ".png" && segmenter.extension(image.path, true) == ".nii.gz");
-    CHECK_THROWS(genseg::io_error, segmenter.predict_file("/nonexistent.png", mask.path));
-    CHECK_THROWS(genseg::io_error, loaded.run_file("/nonexistent.png", image.path, warped.path, options));
+    const cases::scratch_file predicted(".png"), probability(".nii.gz");
+    segmenter.predict_file(image.path, predicted.path, probability.path);
+    CHECK(access(predicted.path.c_str(), R_OK) == 0 && access(probability.path.c_str(), R_OK) == 0);
+    CHECK_THROWS(genseg::io_error, segmenter.predict_file("/nonexistent.png", predicted.path));
+    CHECK_THROWS(genseg::io_error, loaded.run_file("/nonexistent.png", image.path));
 
     Trainer second(context, data, cases::tiny("genseg"));
     second.start_from(segmenter, loaded);
