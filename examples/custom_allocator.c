@@ -48,23 +48,38 @@ static double megabytes(uint64_t bytes)
     return (double)bytes / (1 << 20);
 }
 
-// Halves the width until the training fits into the limit; says what each would need.
-static genseg_status plan(genseg_context *context, genseg_dataset *data, genseg_trainer **trainer, genseg_error *err)
+// A short training of this width in a context of its own, which holds no more than the limit.
+static genseg_status train(pool *mine, double limit, int64_t width, genseg_error *err)
 {
-    genseg_trainer_options options;
-    genseg_trainer_options_init(&options, sizeof options);
-    options.method = "augment";
-    options.steps = 5;
-    options.recompute = -1; // otherwise a trainer near the limit computes more to need less
-    genseg_status status = GENSEG_ERROR_NOMEM;
-    for (options.width = 64; options.width >= 2 && status == GENSEG_ERROR_NOMEM; options.width /= 2) {
-        status = genseg_trainer_new(context, data, &options, trainer, err);
-        if (status == GENSEG_ERROR_NOMEM)
-            printf("width %lld is refused: %s\n", (long long)options.width, err->message);
-        else if (status == GENSEG_OK)
-            printf("width %lld will take %.1f MB\n", (long long)options.width, megabytes(genseg_trainer_memory(*trainer)));
-    }
-    return status;
+    genseg_context_options options;
+    genseg_trainer_options training;
+    genseg_context *context = NULL;
+    genseg_dataset *data = NULL;
+    genseg_trainer *trainer = NULL;
+    uint64_t held = 0, peak = 0;
+    genseg_context_options_init(&options, sizeof options);
+    options.alloc = pool_alloc;
+    options.free = pool_free;
+    options.alloc_user = mine;
+    options.memory_limit = (uint64_t)(limit * (1 << 20));
+    genseg_trainer_options_init(&training, sizeof training);
+    training.method = "augment";
+    training.width = width;
+    training.steps = 5;
+    int failed = genseg_context_new(&options, &context, err) || genseg_dataset_phantom(context, NULL, &data, err) ||
+                 genseg_dataset_split(data, 16, 4, 1, err);
+    genseg_context_memory(context, &held, NULL); // the images
+    failed = failed || genseg_trainer_new(context, data, &training, &trainer, err) ||
+             genseg_trainer_run(trainer, NULL, NULL, err);
+    genseg_context_memory(context, NULL, &peak);
+    if (!failed)
+        printf("width %lld: %.1f MB foretold, %.1f MB held at most, %.1f MB by the pool's own count\n",
+               (long long)width, megabytes(held + genseg_trainer_memory(trainer)), megabytes(peak),
+               megabytes(atomic_load(&mine->peak)));
+    genseg_trainer_free(trainer);
+    genseg_dataset_free(data);
+    genseg_context_free(context);
+    return failed ? err->status : GENSEG_OK;
 }
 
 int main(int argc, char **argv)
@@ -74,33 +89,19 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s [LIMIT_IN_MB]\n", argv[0]);
         return 2;
     }
-    pool mine = {.ceiling = (size_t)(limit * (1 << 20)) + 4096}; // the context itself isn't counted in its limit
-    genseg_context_options options;
-    genseg_context_options_init(&options, sizeof options);
-    options.alloc = pool_alloc;
-    options.free = pool_free;
-    options.alloc_user = &mine;
-    options.memory_limit = (uint64_t)(limit * (1 << 20));
-
     genseg_error err;
-    genseg_context *context = NULL;
-    genseg_dataset *data = NULL;
-    genseg_trainer *trainer = NULL;
-    uint64_t peak = 0;
-    const int failed = genseg_context_new(&options, &context, &err) ||
-                       genseg_dataset_phantom(context, NULL, &data, &err) ||
-                       genseg_dataset_split(data, 16, 4, 1, &err) || plan(context, data, &trainer, &err) ||
-                       genseg_trainer_run(trainer, NULL, NULL, &err);
-    if (failed) {
-        fprintf(stderr, "custom_allocator: %s: %s\n", genseg_status_name(err.status), err.message);
-    } else {
-        genseg_context_memory(context, NULL, &peak);
-        printf("at most %.1f MB were held at once, %.1f MB by the pool's own count\n", megabytes(peak),
-               megabytes(atomic_load(&mine.peak)));
+    genseg_status status = GENSEG_ERROR_NOMEM;
+    size_t left = 0;
+    // Halves the width until the training fits.
+    for (int64_t width = 32; width >= 1 && status == GENSEG_ERROR_NOMEM; width /= 2) {
+        pool mine = {.ceiling = (size_t)(limit * (1 << 20)) + 4096}; // the context itself isn't in its own count
+        status = train(&mine, limit, width, &err);
+        if (status == GENSEG_ERROR_NOMEM)
+            printf("width %lld is refused: %s\n", (long long)width, err.message);
+        left += atomic_load(&mine.blocks);
     }
-    genseg_trainer_free(trainer);
-    genseg_dataset_free(data);
-    genseg_context_free(context);
-    printf("%zu blocks are left\n", atomic_load(&mine.blocks));
-    return failed || atomic_load(&mine.blocks) ? 1 : 0;
+    if (status != GENSEG_OK)
+        fprintf(stderr, "custom_allocator: %s: %s\n", genseg_status_name(status), err.message);
+    printf("%zu blocks are left\n", left);
+    return status != GENSEG_OK || left ? 1 : 0;
 }

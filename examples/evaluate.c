@@ -29,8 +29,8 @@ static int32_t on_case(const genseg_evaluation *evaluation, void *user)
     report *mine = user;
     for (int32_t k = 1; k < evaluation->classes; ++k) {
         // score_size: a newer library may know more scores than this program.
-        const genseg_metrics *score =
-            (const genseg_metrics *)(const void *)((const char *)evaluation->scores + (size_t)k * evaluation->score_size);
+        const char *row = (const char *)evaluation->scores + (size_t)k * evaluation->score_size;
+        const genseg_metrics *score = (const genseg_metrics *)(const void *)row;
         fprintf(mine->csv, "%s,%s", evaluation->name, genseg_segmenter_label_name(mine->segmenter, k));
         write_number(mine->csv, score->dice);
         write_number(mine->csv, score->hd95);
@@ -43,30 +43,26 @@ static int32_t on_case(const genseg_evaluation *evaluation, void *user)
     return 0;
 }
 
-static genseg_status train_small(genseg_context *context, genseg_dataset **data, genseg_segmenter **segmenter,
-                                 genseg_error *err)
+// Each call gives 0 or an error, and the first error ends a chain.
+static int train_small(genseg_context *context, genseg_dataset **data, genseg_segmenter **segmenter, genseg_error *err)
 {
-    genseg_phantom_options phantom;
-    genseg_trainer_options options;
     genseg_trainer *trainer = NULL;
+    genseg_phantom_options phantom;
     genseg_phantom_options_init(&phantom, sizeof phantom);
-    genseg_trainer_options_init(&options, sizeof options);
     phantom.size[1] = phantom.size[2] = 64;
     phantom.classes = 3;
+    genseg_trainer_options options;
+    genseg_trainer_options_init(&options, sizeof options);
     options.method = "augment";
     options.width = 8;
-    options.steps = 150;
-    genseg_status status = genseg_dataset_phantom(context, &phantom, data, err);
-    if (status == GENSEG_OK)
-        status = genseg_dataset_split(*data, 12, 4, 1, err);
-    if (status == GENSEG_OK)
-        status = genseg_trainer_new(context, *data, &options, &trainer, err);
-    if (status == GENSEG_OK)
-        status = genseg_trainer_run(trainer, NULL, NULL, err);
-    if (status == GENSEG_OK)
-        status = genseg_trainer_segmenter(trainer, segmenter, err);
+    options.steps = 300;
+    const int failed = genseg_dataset_phantom(context, &phantom, data, err) ||
+                       genseg_dataset_split(*data, 12, 4, 1, err) ||
+                       genseg_trainer_new(context, *data, &options, &trainer, err) ||
+                       genseg_trainer_run(trainer, NULL, NULL, err) ||
+                       genseg_trainer_segmenter(trainer, segmenter, err);
     genseg_trainer_free(trainer);
-    return status;
+    return failed;
 }
 
 int main(int argc, char **argv)
