@@ -16,8 +16,8 @@ int main()
         const genseg::Dataset dataset = genseg::Dataset::phantom(context, options);
         std::cout << dataset.size() << " cases of " << dataset.classes() << " classes\n";
         for (int64_t i = 0; i < dataset.size(); ++i) {
-            const genseg::case_info info = dataset.case_info(i);
-            std::cout << info.shape[0] << " x " << info.shape[1] << " x " << info.shape[2] << " x " << info.shape[3] << '\n';
+            const std::array<int64_t, 4> shape = dataset.case_info(i).shape;
+            std::cout << shape[0] << " x " << shape[1] << " x " << shape[2] << " x " << shape[3] << '\n';
         }
     } catch (const genseg::error &error) {
         std::cerr << genseg::status_name(error.status()) << ": " << error.what() << '\n';
