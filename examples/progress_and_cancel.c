@@ -100,6 +100,8 @@ int main(int argc, char **argv)
     }
     if (failed)
         fprintf(stderr, "progress_and_cancel: %s: %s\n", genseg_status_name(err.status), err.message);
+    else if (isnan(genseg_trainer_best_dice(trainer)))
+        printf("%s: from before the first validation\n", model_path);
     else
         printf("%s: best validation Dice %.3f\n", model_path, genseg_trainer_best_dice(trainer));
     genseg_segmenter_free(segmenter);
