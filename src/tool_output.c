@@ -2,6 +2,7 @@
 // do later, since permissions alone don't tell (read-only file systems, root).
 #include "tool_output.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -68,6 +69,24 @@ bool output_is_folder(const char *path)
 {
     struct stat at;
     return stat(path, &at) == 0 && S_ISDIR(at.st_mode);
+}
+
+bool output_check_empty(console *to, const char *path)
+{
+    DIR *folder = opendir(path);
+    if (!folder && errno == ENOENT)
+        return true;
+    if (!folder) {
+        console_error(to, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(folder)) && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0))
+        continue;
+    closedir(folder);
+    if (entry)
+        console_error(to, "%s: is not empty: take another name", path);
+    return !entry;
 }
 
 static size_t read_head(const char *path, unsigned char *head, size_t size)

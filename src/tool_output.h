@@ -16,6 +16,8 @@ typedef enum output_kind { OUTPUT_MODEL, OUTPUT_HDF5, OUTPUT_TEXT } output_kind;
 bool output_check_file(console *to, const char *path, output_kind kind);
 // Creates the folder if it is not there (`*made` then) and checks that files can be made in it.
 bool output_check_folder(console *to, const char *path, bool *made);
+// Is the folder empty, or not there yet? Says that it isn't.
+bool output_check_empty(console *to, const char *path);
 // Do both paths lead to one existing file?
 bool output_same_file(const char *a, const char *b);
 bool output_is_folder(const char *path);

@@ -87,8 +87,9 @@ GENSEG_API genseg_status genseg_phantom_options_init(genseg_phantom_options *opt
 
 /**
  * Opens a dataset: nnU-Net v2 raw or MSD (`dataset.json`), `images/` beside
- * `masks/` or `labels/` with equal base names (NIfTI, PNG, JPEG), or one HDF5
- * file. Every header is read and every label map is scanned; voxels of images
+ * `masks/` or `labels/` with equal base names (NIfTI, PNG, JPEG), one HDF5
+ * file, or (where `allow_unlabelled` is set) one image file, which gives one case
+ * without a label map. Every header is read and every label map is scanned; voxels of images
  * are read when needed (NaN and Inf are found then, with NUMERIC).
  *
  * Cases are sorted by name. Test cases: nnU-Net's `imagesTs/` where there is
@@ -171,6 +172,28 @@ GENSEG_API genseg_status genseg_dataset_inspect_path(genseg_context *context, co
  * @since 0.1
  */
 GENSEG_API genseg_status genseg_dataset_save_hdf5(genseg_dataset *dataset, const char *path, genseg_error *err);
+
+/**
+ * Writes the image of one case on its grid, atomically: .nii and .nii.gz as float32 with the case's geometry, channels
+ * in the 4th dimension; .png (2-D, 1 or 3 channels) with 8 bits: whole numbers from 0 to 255 as they are, else the least
+ * value becomes 0 and the greatest 255.
+ * @return INVALID, NOMEM, IO, UNSUPPORTED (extension; an image that PNG can't hold), and what reading the case gives
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_save_image(genseg_dataset *dataset, int64_t index, const char *path,
+                                                   genseg_error *err);
+
+/**
+ * Writes a label map on the grid of one case, atomically: .nii and .nii.gz with the header of the case's own NIfTI file, else
+ * with its geometry; .png; .h5. The integer type is the smallest that holds the values.
+ * @param label (H,W) or (D,H,W) like the case, any integer dtype and strides: label values, as they are to stand in the file
+ * @return INVALID, SHAPE (not the case's grid), FORMAT (a value beyond int32), NOMEM, IO, UNSUPPORTED (extension)
+ * @threads any
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_save_label(genseg_dataset *dataset, int64_t index, const genseg_array *label,
+                                                   const char *path, genseg_error *err);
 
 /**
  * Draws a picture of one case for people to look at, as PNG: image, label map over it

@@ -158,6 +158,23 @@ genseg_status genseg_dataset_save_hdf5(genseg_dataset *dataset, const char *path
     return status == GENSEG_OK ? gsg_dataset_save_hdf5(dataset, path, err) : status;
 }
 
+genseg_status genseg_dataset_save_image(genseg_dataset *dataset, int64_t index, const char *path, genseg_error *err)
+{
+    genseg_status status = check_dataset(dataset, err);
+    if (status == GENSEG_OK && !path)
+        status = missing("path", err);
+    return status == GENSEG_OK ? gsg_dataset_save_image(dataset, index, path, err) : status;
+}
+
+genseg_status genseg_dataset_save_label(genseg_dataset *dataset, int64_t index, const genseg_array *label,
+                                        const char *path, genseg_error *err)
+{
+    genseg_status status = check_dataset(dataset, err);
+    if (status == GENSEG_OK && (!label || !path))
+        status = missing(label ? "path" : "label", err);
+    return status == GENSEG_OK ? gsg_dataset_save_label(dataset, index, label, path, err) : status;
+}
+
 genseg_status genseg_dataset_save_picture(genseg_dataset *dataset, int64_t index, const int32_t *prediction,
                                           const char *path, genseg_error *err)
 {

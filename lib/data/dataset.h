@@ -94,6 +94,10 @@ genseg_status gsg_dataset_inspect(genseg_dataset *dataset, genseg_finding_fn rep
 genseg_status gsg_dataset_inspect_path(genseg_context *context, const char *path, const genseg_dataset_options *options,
                                        genseg_finding_fn report, void *user, gsg_error *err);
 genseg_status gsg_dataset_save_hdf5(genseg_dataset *dataset, const char *path, gsg_error *err);
+// One case's image, and a label map (values) on its grid: gsg_image_write(), gsg_label_write().
+genseg_status gsg_dataset_save_image(genseg_dataset *dataset, int64_t index, const char *path, gsg_error *err);
+genseg_status gsg_dataset_save_label(genseg_dataset *dataset, int64_t index, const genseg_array *label, const char *path,
+                                     gsg_error *err);
 
 // Fills `volume` with copies of image and label (classes 0..K-1; NULL where the
 // case is unlabelled). Safe from several threads. Free with gsg_volume_free.

@@ -332,6 +332,24 @@ static genseg_status name_cases(genseg_dataset *dataset, const char *separators,
     return GENSEG_OK;
 }
 
+// One image file: a case without a label map.
+static genseg_status list_image(genseg_dataset *dataset, const char *path, const gsg_format *format, bool allowed,
+                                gsg_error *err)
+{
+    if (!allowed)
+        return gsg_error_set(err, GENSEG_ERROR_INVALID,
+                             "%s: is a single %s image, not a folder or HDF5 file: allow_unlabelled opens it", path,
+                             format->name);
+    char *name = gsg_path_stem(dataset->context, path);
+    gsg_case *item = name ? gsg_dataset_append(dataset, name) : NULL;
+    gsg_free(dataset->context, name);
+    genseg_status status = item ? gsg_case_files(dataset, item, 1, err) : gsg_error_nomem(err, strlen(path) + 1);
+    if (status != GENSEG_OK)
+        return status;
+    item->images[0].path = gsg_strdup(dataset->context, path);
+    return item->images[0].path ? GENSEG_OK : gsg_error_nomem(err, strlen(path) + 1);
+}
+
 static genseg_status list_cases(genseg_dataset *dataset, const char *path, const genseg_dataset_options *options,
                                 gsg_label_names *names, gsg_error *err)
 {
@@ -347,9 +365,8 @@ static genseg_status list_cases(genseg_dataset *dataset, const char *path, const
         const gsg_format *format = NULL;
         status = gsg_format_find(path, &format, err);
         if (status == GENSEG_OK && format != &gsg_format_hdf5)
-            return gsg_error_set(err, GENSEG_ERROR_INVALID, "%s: is a single %s image, not a folder or HDF5 file", path,
-                                 format->name);
-        if (status == GENSEG_OK)
+            status = list_image(dataset, path, format, options->allow_unlabelled != 0, err);
+        else if (status == GENSEG_OK)
             status = gsg_hdf5_cases(dataset, path, options, names, err);
     }
     if (status != GENSEG_OK || dataset->count > 0)

@@ -1,4 +1,5 @@
-// HDF5 as a source of cases, and a whole dataset as one HDF5 file.
+// HDF5 as a source of cases, a whole dataset as one HDF5 file, and a case as files of its own.
+#include <math.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -85,5 +86,51 @@ genseg_status gsg_dataset_save_hdf5(genseg_dataset *dataset, const char *path, g
 done:
     gsg_hdf5_write_abort(&writer);
     gsg_free(context, table);
+    return status;
+}
+
+genseg_status gsg_dataset_save_label(genseg_dataset *dataset, int64_t index, const genseg_array *label,
+                                     const char *path, gsg_error *err)
+{
+    gsg_source source;
+    genseg_status status = gsg_dataset_source(dataset, index, &source, err);
+    if (status != GENSEG_OK)
+        return status;
+    status = gsg_label_write(dataset->context, path, label, &source, err);
+    gsg_source_free(&source);
+    return status;
+}
+
+// The least and the greatest value; 0 and 255 where all are grey levels of 8 bits already.
+static void grey_range(const float *image, int64_t count, double *low, double *high)
+{
+    bool levels = true;
+    *low = *high = image[0];
+    for (int64_t i = 0; i < count; i++) {
+        *low = fmin(*low, image[i]);
+        *high = fmax(*high, image[i]);
+        levels = levels && image[i] >= 0 && image[i] <= 255 && image[i] == floorf(image[i]);
+    }
+    if (levels)
+        *low = 0, *high = 255;
+    else if (*high == *low)
+        *high = *low + 1;
+}
+
+genseg_status gsg_dataset_save_image(genseg_dataset *dataset, int64_t index, const char *path, gsg_error *err)
+{
+    gsg_source source;
+    gsg_volume volume;
+    double low, high;
+    gsg_volume_init(&volume, dataset->context);
+    genseg_status status = gsg_dataset_source(dataset, index, &source, err);
+    if (status != GENSEG_OK)
+        return status;
+    GSG_TRY(gsg_dataset_read(dataset, index, &volume, err));
+    grey_range(volume.image, volume.channels * gsg_volume_count(&volume), &low, &high);
+    status = gsg_image_write(dataset->context, path, volume.image, volume.channels, low, high, &source, err);
+done:
+    gsg_volume_free(&volume);
+    gsg_source_free(&source);
     return status;
 }

@@ -38,6 +38,11 @@ class Names(ToolTest):
         self.refuse('convert', 'phantom', 'out.zip', says=['.h5 or .hdf5'])
         self.refuse('convert', 'phantom', 'file.h5', says=['file.h5: exists and is not an HDF5 file'])
         self.refuse('convert', 'phantom', 'none/x.h5', says=['none'])
+        self.refuse('convert', 'phantom', 'none/x/', says=['none'])
+        self.path('full/x').write_text('')
+        self.refuse('convert', 'phantom', 'full', says=['full: is not empty'])
+        self.refuse('convert', 'phantom', 'file.h5/', says=['file.h5'])
+        self.refuse('convert', 'phantom', '', says=['.h5'])
         self.refuse('convert', 'phantom', 'file.h5/x.h5', says=['file.h5/x.h5'])
 
     def test_predict_and_evaluate(self):

@@ -49,7 +49,7 @@ class Usage(ToolTest):
         self.wrong('evaluate', 'm', says=['DATA is missing'])
         self.wrong('synthesize', 'm', says=['MASK is missing'])
         self.wrong('synthesize', 'm', 'a.png', says=['--out DIR is missing'])
-        self.wrong('convert', 'phantom', says=['OUT.h5 is missing'])
+        self.wrong('convert', 'phantom', says=['OUT is missing'])
 
     def test_values(self):
         for option, value, expected in [

@@ -115,6 +115,27 @@ class Work(ToolTest):
         self.succeed('convert', 'd.h5', 'e.h5')
         self.assertEqual((self.folder / 'd.h5').read_bytes(), (self.folder / 'e.h5').read_bytes())
 
+    def test_convert_to_a_folder(self):
+        def cases(data):
+            return [line for line in self.succeed('inspect', data).stdout.splitlines() if line.startswith('    ')]
+        for data, files in ('phantom:count=3,size=40x48,classes=3', '.png'), ('phantom:ndim=3,count=3,size=8x32x32', '.nii.gz'):
+            out = 'out' + files + '/'
+            self.assertEqual(self.succeed('convert', data, out).stdout, f'{out}: 3 cases\n')
+            names = sorted(path.name for path in (self.folder / out / 'images').iterdir())
+            self.assertEqual(len(names), 3)
+            self.assertTrue(all(name.endswith(files) for name in names))
+            self.assertEqual(names, sorted(path.name for path in (self.folder / out / 'labels').iterdir()))
+            self.assertTrue(cases(data))
+            for line in cases(data):
+                if 'warning' not in line:
+                    self.assertIn(line.split()[:2], [other.split()[:2] for other in cases(out)])
+        # 8-bit grey levels stay what they are, and so do label values.
+        png_pairs(self.folder / 'data')
+        self.succeed('convert', 'data', 'again/')
+        self.succeed('convert', 'again', 'third/')
+        for path in sorted((self.folder / 'again').rglob('*.png')):
+            self.assertEqual(path.read_bytes(), (self.folder / 'third' / path.relative_to(self.folder / 'again')).read_bytes())
+
     def test_split_file(self):
         png_pairs(self.folder / 'data', 6)
         self.path('data/split.csv').write_text('id,split\ncase_04,test\ncase_05,test\n')

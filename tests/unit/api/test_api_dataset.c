@@ -2,8 +2,8 @@
 // accessors say of empty and foreign input.
 #include <math.h>
 
-#include "data_files.h"
 #include "core/parallel.h"
+#include "data_files.h"
 
 static genseg_context *context;
 
@@ -135,6 +135,60 @@ START_TEST(accessors)
 }
 END_TEST
 
+// A case without a file: its own affine is what both files state.
+START_TEST(one_case_as_files)
+{
+    context = context_with(1, 0);
+    genseg_phantom_options phantom;
+    genseg_dataset *set = NULL, *back = NULL;
+    genseg_dataset_options options;
+    genseg_dataset_options_init(&options, sizeof options);
+    options.allow_unlabelled = 1;
+    genseg_phantom_options_init(&phantom, sizeof phantom);
+    phantom.ndim = 3, phantom.count = 2, phantom.size[0] = 8, phantom.size[1] = 32, phantom.size[2] = 33;
+    CK_OK(genseg_dataset_phantom(context, &phantom, &set, err));
+    enum { H = 32, W = 33, PLANE = H * W, COUNT = 8 * PLANE };
+    static float voxels[COUNT], again[COUNT];
+    static int32_t classes[COUNT];
+    static uint32_t label[COUNT];
+    int64_t shape[4];
+    double affine[16], other[16];
+    CK_OK(genseg_dataset_case_read(set, 1, voxels, classes, err));
+    CK_OK(genseg_dataset_case_info(set, 1, shape, NULL, affine, NULL, err));
+    CK_OK(genseg_dataset_save_image(set, 1, file_path("v.nii.gz"), err));
+    CK_OK(genseg_dataset_open(context, file_path("v.nii.gz"), &options, &back, err));
+    CK_OK(genseg_dataset_case_read(back, 0, again, NULL, err));
+    CK_OK(genseg_dataset_case_info(back, 0, shape, NULL, other, NULL, err));
+    ck_assert_mem_eq(voxels, again, sizeof voxels);
+    for (int i = 0; i < 16; i++)
+        ck_assert(fabs(affine[i] - other[i]) < 1e-5);
+    genseg_dataset_free(back);
+    // Rows backwards, values beyond 8 bits.
+    for (int i = 0; i < COUNT; i++)
+        label[i] = classes[i] ? 70000 : 0;
+    genseg_array array = {.data = label + (H - 1) * W,
+                          .dtype = GENSEG_DTYPE_UINT32,
+                          .ndim = 3,
+                          .shape = {8, H, W},
+                          .strides = {4 * PLANE, -4 * W, 4}};
+    CK_OK(genseg_dataset_save_label(set, 1, &array, file_path("l.nii"), err));
+    CK_OK(genseg_dataset_open(context, file_path("l.nii"), &options, &back, err));
+    CK_OK(genseg_dataset_case_read(back, 0, again, NULL, err));
+    for (int i = 0; i < COUNT; i++)
+        ck_assert(again[i] == (float)label[i / PLANE * PLANE + (H - 1 - i % PLANE / W) * W + i % W]);
+    genseg_dataset_free(back);
+    CK_FAILS(genseg_dataset_save_image(set, 0, file_path("v.png"), err), GENSEG_ERROR_UNSUPPORTED, "3-D image");
+    CK_FAILS(genseg_dataset_save_image(set, 2, file_path("x.nii"), err), GENSEG_ERROR_INVALID, "case 2 of 2");
+    CK_FAILS(genseg_dataset_save_image(set, 0, NULL, err), GENSEG_ERROR_INVALID, "path is NULL");
+    CK_FAILS(genseg_dataset_save_label(set, 0, NULL, "x", err), GENSEG_ERROR_INVALID, "label is NULL");
+    CK_FAILS(genseg_dataset_save_label(set, 0, &array, file_path("l.txt"), err), GENSEG_ERROR_UNSUPPORTED, "l.txt");
+    array.shape[0] = 5;
+    CK_FAILS(genseg_dataset_save_label(set, 0, &array, file_path("l2.nii"), err), GENSEG_ERROR_SHAPE, "5x32x33");
+    genseg_dataset_free(set);
+    context_close(context);
+}
+END_TEST
+
 START_TEST(phantoms)
 {
     context = context_with(1, 0);
@@ -177,6 +231,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {option_structs_of_any_age, missing_arguments_are_named, accessors, phantoms};
+    const TTest *const tests[] = {option_structs_of_any_age, missing_arguments_are_named, accessors, one_case_as_files,
+                                  phantoms};
     return run_tests("api_dataset", tests, sizeof tests / sizeof tests[0]);
 }

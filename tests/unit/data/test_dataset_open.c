@@ -222,6 +222,27 @@ START_TEST(no_pairs)
 }
 END_TEST
 
+START_TEST(one_image_is_a_case)
+{
+    begin();
+    options.allow_unlabelled = 1;
+    write_image(file_path("one.nii.gz"), 4, 3, 2, 0.0);
+    genseg_dataset *set = open_set(file_path("one.nii.gz"));
+    ck_assert(set->count == 1 && set->classes == 0 && !set->cases[0].labelled);
+    ck_assert_str_eq(set->cases[0].name, "one");
+    ck_assert_str_eq(set->cases[0].group, "one");
+    gsg_volume volume;
+    CK_OK(gsg_dataset_read(set, 0, &volume, err));
+    ck_assert(volume.size[0] == 2 && volume.size[1] == 3 && volume.size[2] == 4 && !volume.label);
+    gsg_volume_free(&volume);
+    CK_FAILS(gsg_dataset_split(set, 1, 0, 1, err), GENSEG_ERROR_INVALID, "0 labelled");
+    gsg_dataset_release(set);
+    file_text(file_path("two.png"), "text");
+    refuse(file_path("two.png"), GENSEG_ERROR_FORMAT, "is no PNG file");
+    end(NULL);
+}
+END_TEST
+
 START_TEST(lonely_and_double_files)
 {
     begin();
@@ -616,6 +637,7 @@ int main(void)
                                   decathlon_lists,
                                   a_split_file_marks_cases,
                                   no_pairs,
+                                  one_image_is_a_case,
                                   lonely_and_double_files,
                                   grids_that_differ,
                                   channels_that_differ,
