@@ -126,9 +126,7 @@ class Context(Handle):
             except InvalidError:
                 return rows
             shape = tuple(row.shape[: row.ndim])
-            rows.append(
-                ProfileRow(_functions.text(row.operation), shape, row.runs, row.seconds, row.flops, row.bytes)
-            )
+            rows.append(ProfileRow(_functions.text(row.operation), shape, row.runs, row.seconds, row.flops, row.bytes))
 
     def _state(self) -> str:
         memory = self.memory

@@ -145,6 +145,15 @@ class Case:
         """read_label()."""
         return self.read_label()
 
+    def save_image(self, path: PathLike) -> None:
+        """Writes the image: .nii and .nii.gz as float32 with its geometry, .png with 8 bits."""
+        _functions.dataset_save_image(self.dataset, self.index, encode_path(path))
+
+    def save_label(self, path: PathLike, label: Any) -> None:
+        """Writes label values, such as a prediction or a correction, on the case's grid: .nii, .nii.gz, .png or .h5."""
+        array = _arrays.source(_images.voxels(label) if _images.is_nibabel(label) else label, "label")
+        _functions.dataset_save_label(self.dataset, self.index, ctypes.byref(array), encode_path(path))
+
     def save_picture(self, path: PathLike, prediction: npt.ArrayLike | None = None) -> None:
         """A PNG to look at: image, label map over it, prediction (label values) over it."""
         pointer, values = None, None
@@ -182,10 +191,11 @@ class Dataset(Handle):
     def open(
         cls, path: PathLike, *, context: Context | None = None, **options: Unpack[_options.DatasetOptions]
     ) -> Dataset:
-        """Opens nnU-Net v2 raw, MSD, `images/` beside `masks/` or `labels/`, or an HDF5 file.
+        """Opens nnU-Net v2 raw, MSD, `images/` beside `masks/` or `labels/`, an HDF5 file, or one image file.
 
         Options: image_name and label_name (of HDF5 datasets), group_separators (the part of a name before the first
-        of these characters is the patient), affine_tolerance (voxels), allow_unlabelled, grey.
+        of these characters is the patient), affine_tolerance (voxels), allow_unlabelled (for images
+        without a label map), grey.
         """
         context = or_default(context)
         filled = _options.fill(_structs.DatasetOptions, options)

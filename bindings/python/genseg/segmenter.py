@@ -106,9 +106,7 @@ def _evaluation(it: Any, shape: tuple[int, ...]) -> Evaluation:
         metrics.from_struct(_structs.Metrics.from_address(it.scores + k * it.score_size)) for k in range(it.classes)
     )
     prediction = np.ctypeslib.as_array(it.prediction, shape).copy()
-    return Evaluation(
-        it.index, _functions.text(it.name), scores, prediction, it.done, it.total, it.seconds
-    )
+    return Evaluation(it.index, _functions.text(it.name), scores, prediction, it.done, it.total, it.seconds)
 
 
 class Segmenter(Handle):
@@ -239,8 +237,11 @@ class Segmenter(Handle):
                 ctypes.byref(targets[0]),
                 ctypes.byref(targets[1]) if len(targets) > 1 else None,
             )
-        results = [array if not _images.is_nibabel(image) else _images.like(image, array) for array in (label, chances)
-                   if isinstance(array, np.ndarray)]
+        results = [
+            array if not _images.is_nibabel(image) else _images.like(image, array)
+            for array in (label, chances)
+            if isinstance(array, np.ndarray)
+        ]
         return results[0] if len(results) == 1 else tuple(results)
 
     def predict_file(
