@@ -23,6 +23,8 @@ assert genseg.metrics.evaluate(label, label)[1].dice == 1
 
 
 def test_pip_install(tmp_path):
+    if not (PACKAGE / "genseg").is_dir():
+        pytest.skip("the source is not there: an installed package is tested")
     needed = ("venv", "ensurepip", "setuptools", "wheel")
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
