@@ -18,12 +18,13 @@ import numpy as np
 
 import genseg
 
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"  # told apart by everybody
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"  # told apart by the colour-blind too
 
 
-def middle(array):
-    """A slice of a volume to look at: the one in the middle. An image of several channels shows the first."""
-    return array if array.ndim == 2 else array[len(array) // 2]
+def flat(array, ndim):
+    """Of an image or label map what can be drawn: the first channel, the slice in the middle."""
+    array = array[0] if array.ndim > ndim else array
+    return array if ndim == 2 else array[len(array) // 2]
 
 
 def grey(axes, image, title):
@@ -66,16 +67,15 @@ def draw_synthetic(dataset, generator, path):
     """Each row: a real image, an image of the same mask, and two of warped masks."""
     cases = dataset.cases("train")[:3]
     figure, rows = plt.subplots(len(cases), 4, figsize=(8.8, 2.35 * len(cases)), squeeze=False, layout="constrained")
-    for axes, case in zip(rows, cases):
+    for axes, case in zip(rows, cases, strict=True):
         label = dataset.label_values[case.label].astype(np.int32)
-        real = case.image if dataset.channels == 1 else case.image[0]
-        pictures = [(real, label, "real: " + case.name), (generator.run(label), label, "synthetic, same mask")]
+        pictures = [(case.image, label, "real: " + case.name), (generator.run(label), label, "synthetic, same mask")]
         for number in range(2):
             image, warped = generator.run(label, warped=True, warp=True, number=number)
             pictures.append((image, warped, f"synthetic, warped mask {number + 1}"))
         for one, (image, mask, title) in zip(axes, pictures):
-            grey(one, middle(image if image.ndim == mask.ndim else image[0]), title)
-            outline(one, middle(mask), ORANGE)
+            grey(one, flat(image, dataset.ndim), title)
+            outline(one, flat(mask, dataset.ndim), ORANGE)
     figure.savefig(path, dpi=120)
 
 
@@ -86,11 +86,9 @@ def draw_predictions(dataset, segmenter, path):
     figure, axes = plt.subplots(1, len(shown), figsize=(3 * len(shown), 3.5), squeeze=False, layout="constrained")
     for one, result in zip(axes[0], shown):
         case = dataset[result.index]
-        grey(
-            one, middle(case.image if dataset.channels == 1 else case.image[0]), f"{case.name}: Dice {result.dice:.3f}"
-        )
-        outline(one, middle(dataset.label_values[case.label]), GREEN)
-        outline(one, middle(result.prediction), ORANGE, "--")
+        grey(one, flat(case.image, dataset.ndim), f"{case.name}: Dice {result.dice:.3f}")
+        outline(one, flat(dataset.label_values[case.label], dataset.ndim), GREEN)
+        outline(one, flat(result.prediction, dataset.ndim), ORANGE, "--")
     figure.suptitle("solid green: reference, dashed orange: prediction", fontsize=10)
     figure.savefig(path, dpi=120)
 
@@ -105,10 +103,8 @@ def main():
     arguments.out.mkdir(parents=True, exist_ok=True)
 
     context = genseg.Context(threads=arguments.threads)
-    if arguments.data:
-        dataset = genseg.Dataset.open(arguments.data, context=context)
-    else:
-        dataset = genseg.Dataset.phantom(count=16, size=(64, 64), context=context)
+    dataset = (genseg.Dataset.open(arguments.data, context=context) if arguments.data
+               else genseg.Dataset.phantom(count=16, size=(64, 64), context=context))
     dataset.split(arguments.train, arguments.validation)
     trainer = genseg.Trainer(dataset, steps=arguments.steps, width=8)
     history = []
