@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+
 import numpy as np
 import pytest
-from conftest import TINY, python
+from conftest import ROOT, TINY, python
 
 import genseg
 from genseg import _arrays, _images
@@ -212,3 +215,17 @@ def test_nibabel_is_not_imported():
     done = python("import sys, genseg; print('nibabel' in sys.modules, 'tqdm' in sys.modules)")
     assert done.stdout.split() == ["False", "False"], done
     assert not _images.is_nibabel(object())
+
+
+def test_real_volumes_lie_as_nibabel_has_them(context):
+    """Both ways to the same file, the library's reader and nibabel's, meet voxel by voxel."""
+    nibabel = pytest.importorskip("nibabel")
+    folder = pathlib.Path(os.environ.get("GENSEG_DATA", ROOT.parent / "shared" / "data")) / "hippocampus-msd"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}: GENSEG_DATA names the folder of real data")
+    data = genseg.Dataset.open(folder, context=context)
+    for case in list(data)[:3]:
+        image = nibabel.load(case.path)
+        assert case.shape == image.shape[::-1] and np.allclose(case.affine, image.affine, atol=1e-4)
+        assert np.allclose(case.image, image.get_fdata().T, atol=1e-3)
+        assert np.allclose(case.spacing, image.header.get_zooms()[::-1], atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import pathlib
 import re
 import shutil
 import subprocess
@@ -32,6 +33,15 @@ def test_every_symbol_is_declared():
     assert sorted(_functions.ALL) == sorted(symbols)
     assert all(function.available for function in _functions.ALL.values())
     assert all(function.foreign() for function in _functions.ALL.values())
+
+
+def test_every_function_has_a_door():
+    """Nothing of the C interface is out of reach of the classes."""
+    package = pathlib.Path(genseg.__file__).parent
+    text = " ".join(path.read_text(encoding="utf-8") for path in package.glob("*.py"))
+    for name in _functions.ALL:
+        short = name.removeprefix("genseg_")
+        assert f"_functions.{short}" in text or short.endswith("_options_init"), name
 
 
 def test_signatures_are_those_of_the_headers():
