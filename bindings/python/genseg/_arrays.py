@@ -72,6 +72,17 @@ def dense(array: NDArray | None, shape: tuple[int, ...], dtype: type[np.generic]
     return array
 
 
+def wanted(value: bool | NDArray, shape: tuple[int, ...], dtype: npt.DTypeLike, name: str) -> NDArray | None:
+    """A result that is optional: a new array for True, or the caller's."""
+    if value is True:
+        return np.empty(shape, dtype)
+    if value is False:
+        return None
+    if isinstance(value, np.ndarray):
+        return value
+    raise TypeError(f"{name} is {value!r}, it must be True, False or a NumPy array")
+
+
 def smallest_integer(values: NDArray) -> np.dtype[Any]:
     """The smallest dtype that holds all label values."""
     least, most = int(values.min()), int(values.max())

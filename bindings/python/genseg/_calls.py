@@ -118,18 +118,20 @@ def running() -> Iterator[Call]:
     """Around a call into the library that may take long, call back or fail. Raises what was kept."""
     calls = _threads.calls
     call = Call()
-    outermost = not calls
-    calls.append(call)
-    process.add(1)
     replaced: list[tuple[int, Any, Any]] = []
     try:
-        if outermost and threading.current_thread() is threading.main_thread():
+        if not calls and threading.current_thread() is threading.main_thread():
             _defer_signals(replaced)
-        yield call
+        # From here to pop() no signal handler raises, so the two counts agree with what is going on.
+        calls.append(call)
+        process.add(1)
+        try:
+            yield call
+        finally:
+            process.add(-1)
+            calls.pop()
     finally:
         _restore_signals(replaced)
-        process.add(-1)
-        calls.pop()
     if call.exception is not None:
         raise call.exception
 

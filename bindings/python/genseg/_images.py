@@ -38,8 +38,7 @@ def split(image: Any, affine: Any = None, spacing: Any = None) -> tuple[Any, Any
 
 
 def like(image: Any, array: NDArray) -> Any:
-    """A nibabel image of the same kind, affine and header from a result, whose first axis comes
-    last there where it has classes or channels."""
+    """A nibabel image of the same kind, affine and header from a result; classes or channels come last there."""
     stored = array.T
     if len(image.shape) > 2 and image.shape[2] == 1:
         stored = np.expand_dims(stored, 2)

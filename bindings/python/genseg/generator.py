@@ -98,9 +98,9 @@ class Generator(Handle):
         grid = tuple(source.shape[: source.ndim])
         channels = self.info.channels
         image = np.empty(grid if channels == 1 else (channels, *grid), np.float32) if out is None else out
-        moved = np.empty(grid, source.keep.dtype) if warped is True else warped
+        moved = _arrays.wanted(warped, grid, source.keep.dtype, "warped")
         targets = [_arrays.target(image, "out")]
-        if isinstance(moved, np.ndarray):
+        if moved is not None:
             targets.append(_arrays.target(moved, "warped"))
         filled = _options.fill(_structs.SynthesizeOptions, options)
         _functions.generator_run(
@@ -110,10 +110,10 @@ class Generator(Handle):
             ctypes.byref(targets[0]),
             ctypes.byref(targets[1]) if len(targets) > 1 else None,
         )
-        results = [array for array in (image, moved) if isinstance(array, np.ndarray)]
+        results = (image,) if moved is None else (image, moved)
         if _images.is_nibabel(label):
-            results = [_images.like(label, array) for array in results]
-        return results[0] if len(results) == 1 else tuple(results)
+            results = tuple(_images.like(label, array) for array in results)
+        return results[0] if moved is None else results
 
     def run_file(
         self,

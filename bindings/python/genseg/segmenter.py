@@ -18,6 +18,7 @@ from ._handles import Handle
 from .context import Context, or_default
 from .dataset import Dataset, PathLike, encode_path
 from .enums import Normalise, Phase, Scale, Split, member
+from .errors import InvalidError
 from .progress import Progress, ProgressCallback, ProgressLike, progress_callback, reporter
 
 if TYPE_CHECKING:
@@ -215,6 +216,8 @@ class Segmenter(Handle):
         """
         if isinstance(image, (str, os.PathLike)):
             with Dataset.open(image, context=self.context, allow_unlabelled=True) as file:
+                if len(file) != 1:
+                    raise InvalidError(f"{os.fspath(image)} holds {len(file)} cases, predict() takes one image")
                 case = file[0]
                 known = affine is not None or spacing is not None
                 affine, image = affine if known else case.affine, case.image
@@ -224,8 +227,8 @@ class Segmenter(Handle):
         grid = tuple(source.shape[: source.ndim])[-self.info.ndim :]
         label = np.empty(grid, _arrays.smallest_integer(self._label_values)) if out is None else out
         targets = [_arrays.target(label, "out")]
-        chances = np.empty((self.classes, *grid), np.float32) if probability is True else probability
-        if isinstance(chances, np.ndarray):
+        chances = _arrays.wanted(probability, (self.classes, *grid), np.float32, "probability")
+        if chances is not None:
             targets.append(_arrays.target(chances, "probability"))
         with reporter(progress) as report:
             options = self._options(overlap, report)
@@ -237,12 +240,10 @@ class Segmenter(Handle):
                 ctypes.byref(targets[0]),
                 ctypes.byref(targets[1]) if len(targets) > 1 else None,
             )
-        results = [
-            array if not _images.is_nibabel(image) else _images.like(image, array)
-            for array in (label, chances)
-            if isinstance(array, np.ndarray)
-        ]
-        return results[0] if len(results) == 1 else tuple(results)
+        results = (label,) if chances is None else (label, chances)
+        if _images.is_nibabel(image):
+            results = tuple(_images.like(image, array) for array in results)
+        return results[0] if chances is None else results
 
     def predict_file(
         self,

@@ -99,6 +99,8 @@ def test_targets_are_refused(segmenter, image):
         segmenter.predict(image, out=np.zeros(image.shape, np.float32))
     with pytest.raises(genseg.InvalidError, match="float32"):
         segmenter.predict(image, probability=np.zeros((2, 32, 32), np.float64))
+    with pytest.raises(TypeError, match="probability is 'yes'"):
+        segmenter.predict(image, probability="yes")
     with pytest.raises(genseg.ShapeError, match="6 dimensions"):
         segmenter.predict(np.zeros((1,) * 6))
     with pytest.raises(genseg.ShapeError, match="0 dimensions"):

@@ -74,6 +74,9 @@ def test_model_files(segmenter, phantom, image, tmp_path):
         again.evaluate(phantom, spacing=(1, 1))
     with pytest.raises(genseg.InvalidError, match="overlap"):
         again.predict(image, overlap=2)
+    phantom.save_hdf5(tmp_path / "many.h5")
+    with pytest.raises(genseg.InvalidError, match="many.h5 holds 8 cases"):
+        again.predict(tmp_path / "many.h5")
     phantom[0].save_image(tmp_path / "image.png")
     tiles = []
     again.predict_file(tmp_path / "image.png", tmp_path / "label.png", progress=tiles.append)
