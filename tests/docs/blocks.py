@@ -60,7 +60,8 @@ def is_program(code):
 
 def has_definitions(code):
     """Functions or types at the left margin: a fragment for the file, not for a function's body."""
-    function = r"(?!else\b|return\b)\w[\w:<>,]*[\s*&]+(?:[\w:<>,]+[\s*&]+)*[\w:~]+\s*\([^;{}]*\)[\w\s]*\{"
+    parameters = r"\((?:(?!\[[\w&=, ]*\]\s*\()[^;{}])*\)"  # without a lambda among them
+    function = rf"(?!else\b|return\b)\w[\w:<>,]*[\s*&]+(?:[\w:<>,]+[\s*&]+)*[\w:~]+\s*{parameters}[\w\s]*\{{"
     return re.search(rf"^(?:(?:static|struct|typedef|class|template|enum|extern)\b|{function})", code, re.M) is not None
 
 

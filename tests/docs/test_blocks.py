@@ -33,10 +33,11 @@ class Blocks(unittest.TestCase):
 
     def test_definitions(self):
         for code in ('static int x;\n', 'int32_t f(int a,\n          int b)\n{\n}\n', 'const char *name(void) {\n}\n',
-                     'struct point { int x; };\n'):
+                     'struct point { int x; };\n', 'void f(const int values[3], void (*report)(int)) {\n}\n'):
             self.assertTrue(blocks.has_definitions(code), code)
         for code in ('if (a(b)) {\n}\n', 'if (a)\n    b();\nelse if (c(d)) {\n}\n', 'genseg_array a = {NULL};\nf(a);\n',
-                     'for (int i = 0; i < 3; i++) {\n}\n', 'genseg::Context context;\nwhile (f(1)) {\n}\n'):
+                     'for (int i = 0; i < 3; i++) {\n}\n', 'genseg::Context context;\nwhile (f(1)) {\n}\n',
+                     'genseg::Context context(options(), [&](int level) {\n    use(level);\n});\n'):
             self.assertFalse(blocks.has_definitions(code), code)
 
     def test_names(self):
