@@ -20,8 +20,8 @@
 static const char help[] =
     "usage: genseg compare DATA --examples N [options]\n"
     "\n"
-    "Trains each method on the same cases of DATA, with as many steps and as many validations, once\n"
-    "for each seed (which divides the cases anew), and tests all on the cases that are left.\n"
+    "Trains each method on the same cases of DATA (see genseg --help), with as many steps and as many\n"
+    "validations, once for each seed (which divides the cases anew), and tests all on those left.\n"
     "\n"
     "  --examples N           cases to learn from, those for validation included\n"
     "  --val-examples M       how many of them are for validation (default: a fifth)\n"
@@ -30,7 +30,7 @@ static const char help[] =
     "  --test-data DATA       tests there too, on all labelled cases; can be repeated\n"
     "  --csv FILE             write every case and class there, after each run\n"
     "  --keep DIR             write each model there: METHOD-SEED.safetensors\n"
-    "  --groups CHARS         cases with equal names before one of CHARS stay together (patients)\n"
+    "  --groups CHARS         names up to one of CHARS are patients, never parted: _ for p1_a, p1_b\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
     "  --grey                            image files of three channels are read as one\n"
     "  --threads T, --memory 4G          limits; --no-winograd: direct convolutions, as a check\n"
@@ -108,7 +108,7 @@ static bool parse(compare_arguments *my, int argc, char **argv, int *first, int 
         ARGUMENTS_GROUPS(my->data),
         {.name = "examples", .kind = ARGUMENT_COUNT, .target = &my->examples, .low = 1, .high = 1e12},
         {.name = "val-examples", .kind = ARGUMENT_COUNT, .target = &my->validation, .high = 1e12},
-        {.name = "methods", .kind = ARGUMENT_TEXT, .target = &my->list},
+        {.name = "methods", .kind = ARGUMENT_WORDS, .target = &my->list, .choices = methods_names()},
         {.name = "seeds", .kind = ARGUMENT_COUNT, .target = &my->seeds, .low = 1, .high = 1000},
         {.name = "test-data", .kind = ARGUMENT_LIST, .target = &my->test_data},
         {.name = "csv", .kind = ARGUMENT_TEXT, .target = &my->csv},

@@ -135,7 +135,8 @@ int cmd_convert(int argc, char **argv)
     tool_common common = {.threads = 0};
     data_arguments names = {.image_name = NULL};
     const argument list[] = {
-        ARGUMENTS_COMMON(common),
+        ARGUMENTS_LIMITS(common),
+        ARGUMENTS_QUIET(common),
         {.name = "image-name", .kind = ARGUMENT_TEXT, .target = &names.image_name},
         {.name = "label-name", .kind = ARGUMENT_TEXT, .target = &names.label_name},
         {.name = "grey", .kind = ARGUMENT_FLAG, .target = &names.grey},

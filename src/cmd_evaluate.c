@@ -17,10 +17,10 @@
 static const char help[] =
     "usage: genseg evaluate MODEL DATA [options]\n"
     "\n"
-    "Segments labelled cases of DATA and compares with their label maps.\n"
+    "Segments labelled cases of DATA (see genseg --help) and compares with their label maps.\n"
     "\n"
-    "  --split NAME           test (default): cases that MODEL has not learned from (of those that DATA\n"
-    "                         itself names, if it does); val, train: those that it has; or all\n"
+    "  --split NAME           test (default): cases that MODEL has not learned from, or those of them\n"
+    "                         that DATA itself marks for testing; val, train: its own cases; or all\n"
     "  --csv FILE             write every case and class there\n"
     "  --pictures DIR         write image | truth | prediction there, a PNG for each case\n"
     "  --convention NAME      of surface scores: monai (default), medpy or deepmind\n"

@@ -17,12 +17,13 @@
 static const char help[] =
     "usage: genseg inspect DATA|MODEL [options]\n"
     "\n"
-    "Says what is in a data set: cases, sizes, spacings, labels with their voxels, splits. Reads every\n"
-    "voxel and tells each problem with its case, its number and what to do. Of a model: network, input,\n"
-    "labels, training. The exit code is 1 if there are errors; warnings and notes don't count.\n"
+    "Says what is in a data set (see genseg --help): cases, sizes, spacings, labels with their voxels,\n"
+    "splits. Reads every voxel and tells each problem with its case, its number and what to do. Of a\n"
+    "model: network, input, labels, training. The exit code is 1 if there are errors; warnings and\n"
+    "notes don't count.\n"
     "\n"
     "  --cases                a line for each case\n"
-    "  --groups CHARS         cases with equal names before one of CHARS belong together (patients)\n"
+    "  --groups CHARS         names up to one of CHARS are patients: _ for p1_a, p1_b\n"
     "  --image-name, --label-name NAME   names of the data sets in HDF5 files\n"
     "  --grey                            image files of three channels are read as one\n"
     "  --threads T, --memory 4G          limits\n"
@@ -358,7 +359,7 @@ int cmd_inspect(int argc, char **argv)
     static const tool_command command = {.name = "inspect", .help = help, .operands = operands};
     inspect_arguments my = {.cases = false};
     const argument list[] = {
-        ARGUMENTS_COMMON(my.common),
+        ARGUMENTS_LIMITS(my.common),
         ARGUMENTS_DATA(my.data),
         ARGUMENTS_GROUPS(my.data),
         {.name = "cases", .kind = ARGUMENT_FLAG, .target = &my.cases},
@@ -368,7 +369,7 @@ int cmd_inspect(int argc, char **argv)
     int first, code;
     if (!arguments_parse(&command, list, argc, argv, &first, &code))
         return code;
-    console_init(&to, my.common.quiet);
+    console_init(&to, false);
     // Warnings come as findings here: without the log they are not told twice.
     genseg_context *context = tool_context(&to, &my.common, -1, NULL);
     if (!context)

@@ -30,7 +30,8 @@ static const char help[] =
     "  --memory 4G            most memory to use; what can't be done within is refused\n"
     "  -q, --quiet            no progress\n"
     "\n"
-    "An image that can't be used is told and left out; the exit code is 1 then.\n"
+    "Label values are those of the training data: a map of 0 and 1 looks black in a viewer until its\n"
+    "contrast is stretched. An image that can't be used is told and left out; the exit code is 1 then.\n"
     "\n"
     "example: genseg predict liver.safetensors new-scans/ --out masks/\n";
 

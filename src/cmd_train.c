@@ -18,14 +18,14 @@
 static const char help[] =
     "usage: genseg train DATA --out MODEL [options]\n"
     "\n"
-    "Trains a U-Net on DATA, with a generator that makes more pairs of masks (GenSeg), and writes\n"
-    "the model that was best on validation. Ctrl-C ends the training and keeps that model.\n"
+    "Trains a U-Net on DATA (see genseg --help), with a generator that makes more pairs of masks\n"
+    "(GenSeg), and writes the model that was best on validation. Ctrl-C ends it and keeps that model.\n"
     "\n"
     "  -o, --out MODEL        file to write (.safetensors)\n"
     "  --examples N           cases to learn from, those for validation included (default: all)\n"
     "  --val-examples M       how many of them are for validation (default: a fifth)\n"
     "  --seed S               of the division of the cases and of all chance (default 1)\n"
-    "  --groups CHARS         cases with equal names before one of CHARS stay together (patients)\n"
+    "  --groups CHARS         names up to one of CHARS are patients, never parted: _ for p1_a, p1_b\n"
     "  --time 10m, --steps K  end of the training, whichever comes first (default 2000 steps)\n"
     "  --patience N           end after N validations without a better one\n"
     "  --validate-every N     steps between validations (default: a tenth of the time goes there)\n"
@@ -162,11 +162,20 @@ static int save(console *to, const train_arguments *my, const genseg_trainer *tr
     return TOOL_OK;
 }
 
+// Is there something to keep? Not where the very first steps failed.
+static bool has_model(const genseg_trainer *trainer)
+{
+    genseg_segmenter *segmenter = NULL;
+    genseg_status status = genseg_trainer_segmenter(trainer, &segmenter, NULL);
+    genseg_segmenter_free(segmenter);
+    return status == GENSEG_OK;
+}
+
 // After the run: whatever it ended with, a model that was trained is kept.
 static int finish(console *to, const train_arguments *my, const genseg_trainer *trainer, genseg_status status,
                   const genseg_error *err)
 {
-    bool keep = status == GENSEG_OK || genseg_trainer_steps(trainer) > 0;
+    bool keep = status == GENSEG_OK || has_model(trainer);
     console_clear(to);
     if (status != GENSEG_OK && status != GENSEG_ERROR_CANCELLED)
         tool_failed(to, status, err);
@@ -175,8 +184,8 @@ static int finish(console *to, const train_arguments *my, const genseg_trainer *
                       keep ? "stopped after %lld steps; the best model so far is kept"
                            : "stopped after %lld steps: no model is written",
                       (long long)genseg_trainer_steps(trainer));
-    else if (status != GENSEG_OK && keep)
-        console_error(to, "the best model before that is kept");
+    else if (status != GENSEG_OK && genseg_trainer_steps(trainer) > 0)
+        console_error(to, keep ? "the best model before that is kept" : "no model is written");
     int code = keep ? save(to, my, trainer) : TOOL_OK;
     if (status == GENSEG_OK || code != TOOL_OK)
         return code;

@@ -27,14 +27,14 @@ static const char help[] =
     "\n"
     "Learns to segment medical images from few annotated examples, on the CPU.\n"
     "\n"
-    "  genseg train    DATA --out MODEL      train a U-Net on images and masks\n"
-    "  genseg predict  MODEL IMAGE --out DIR segment images with it\n"
-    "  genseg evaluate MODEL DATA            score it: Dice, HD95, ASSD, surface Dice\n"
-    "  genseg compare  DATA --examples N     train by several methods and compare them\n"
-    "  genseg synthesize MODEL MASK --out DIR   make images of masks by the model's generator\n"
-    "  genseg audit    MODEL DATA            prove that validation feedback reaches what it moves\n"
-    "  genseg inspect  DATA|MODEL            say what is in it, and what is wrong with it\n"
-    "  genseg convert  DATA OUT.h5           pack a data set into one HDF5 file\n"
+    "  genseg inspect    DATA|MODEL                say what is in it, and what is wrong with it\n"
+    "  genseg train      DATA --out MODEL          train a U-Net on images and masks\n"
+    "  genseg evaluate   MODEL DATA                score it: Dice, HD95, ASSD, surface Dice\n"
+    "  genseg predict    MODEL IMAGE... --out DIR  segment images with it\n"
+    "  genseg compare    DATA --examples N         train by several methods and compare them\n"
+    "  genseg synthesize MODEL MASK... --out DIR   make images of masks by the model's generator\n"
+    "  genseg audit      MODEL DATA                prove that validation feedback reaches what it moves\n"
+    "  genseg convert    DATA OUT.h5|FOLDER/       write a data set as one HDF5 file, or as a folder\n"
     "\n"
     "DATA is a folder with images/ beside masks/ or labels/ (NIfTI, PNG, JPEG), a folder in nnU-Net's or\n"
     "MSD's layout, an HDF5 file, or `phantom`: generated cases, to try things out.\n"
@@ -73,6 +73,11 @@ static int run(int argc, char **argv)
     }
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
         printf("genseg %s\n%s\n", genseg_version(), genseg_build_info());
+        return TOOL_OK;
+    }
+    if (strcmp(word, "--list-commands") == 0) {
+        for (size_t i = 0; i < COMMANDS; i++)
+            puts(commands[i].name);
         return TOOL_OK;
     }
     for (size_t i = 0; i < COMMANDS; i++)

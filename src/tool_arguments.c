@@ -144,6 +144,7 @@ static bool read_value(const argument *option, const char *text)
         *(bool *)option->target = true;
         return true;
     case ARGUMENT_TEXT:
+    case ARGUMENT_WORDS:
         *(const char **)option->target = text;
         return *text != '\0';
     case ARGUMENT_CHOICE:
@@ -292,6 +293,27 @@ static bool check_operands(const tool_command *command, int argc, char **argv, i
     return false;
 }
 
+// --- The list ---
+
+static void print_options(const tool_command *command, const argument *list)
+{
+    static const char *const kinds[] = {
+        [ARGUMENT_FLAG] = "flag",   [ARGUMENT_TEXT] = "text",         [ARGUMENT_CHOICE] = "choice",
+        [ARGUMENT_COUNT] = "count", [ARGUMENT_REAL] = "real",         [ARGUMENT_DURATION] = "duration",
+        [ARGUMENT_BYTES] = "bytes", [ARGUMENT_SIZE] = "size",         [ARGUMENT_LIST] = "list",
+        [ARGUMENT_WORDS] = "words", [ARGUMENT_AXES] = "axes",
+    };
+    for (int i = 0; command->operands[i]; i++)
+        printf("%s\t-\toperand%s\t\n", command->operands[i], command->repeated && !command->operands[i + 1] ? "s" : "");
+    for (; list->name; list++) {
+        printf("--%s\t-%.1s\t%s\t", list->name, list->letter ? &list->letter : "", kinds[list->kind]);
+        for (const char *const *choice = list->choices; choice && *choice; choice++)
+            printf("%s%s", choice == list->choices ? "" : " ", *choice);
+        printf("\n");
+    }
+    printf("--help\t-h\tflag\t\n");
+}
+
 // --- The parser ---
 
 static int fill_getopt(const argument *list, struct option *options, char *letters)
@@ -345,6 +367,11 @@ bool arguments_parse(const tool_command *command, const argument *list, int argc
     opterr = 0;
     optind = 1;
     *code = TOOL_USAGE;
+    if (argc == 2 && strcmp(argv[1], ARGUMENTS_LIST_OPTIONS) == 0) {
+        print_options(command, list);
+        *code = TOOL_OK;
+        return false;
+    }
     for (;;) {
         int value = getopt_long(argc, argv, letters, options, NULL);
         if (value == -1)

@@ -30,6 +30,7 @@ typedef enum argument_kind {
     ARGUMENT_BYTES,    // uint64_t
     ARGUMENT_SIZE,     // tool_size
     ARGUMENT_LIST,     // tool_list, one more text
+    ARGUMENT_WORDS,    // const char *, some of `choices` with commas; its command checks them
     ARGUMENT_AXES      // int32_t, GENSEG_AXIS_* bits
 } argument_kind;
 
@@ -45,7 +46,7 @@ typedef struct argument {
 // Most options of a table, its end included.
 #define ARGUMENTS_MOST 84
 
-// What every command knows: ARGUMENTS_COMMON lists it in a table.
+// What commands share. Those that train or predict list ARGUMENTS_COMMON in their table, the others a part of it.
 typedef struct tool_common {
     int64_t threads; // 0: not given
     uint64_t memory; // 0: no limit
@@ -54,12 +55,21 @@ typedef struct tool_common {
     bool profile; // of commands that list it themselves
 } tool_common;
 
-#define ARGUMENTS_COMMON(common)                                                                                       \
+#define ARGUMENTS_LIMITS(common)                                                                                       \
     {.name = "threads", .kind = ARGUMENT_COUNT, .target = &(common).threads, .low = 1, .high = 4096},                  \
-        {.name = "memory", .kind = ARGUMENT_BYTES, .target = &(common).memory},                                        \
-        {.name = "no-winograd", .kind = ARGUMENT_FLAG, .target = &(common).no_winograd},                               \
+    {                                                                                                                  \
+        .name = "memory", .kind = ARGUMENT_BYTES, .target = &(common).memory                                           \
+    }
+
+#define ARGUMENTS_QUIET(common)                                                                                        \
     {                                                                                                                  \
         .name = "quiet", .kind = ARGUMENT_FLAG, .target = &(common).quiet, .letter = 'q'                               \
+    }
+
+#define ARGUMENTS_COMMON(common)                                                                                       \
+    ARGUMENTS_LIMITS(common), ARGUMENTS_QUIET(common),                                                                 \
+    {                                                                                                                  \
+        .name = "no-winograd", .kind = ARGUMENT_FLAG, .target = &(common).no_winograd                                  \
     }
 
 // What a command takes besides options.
@@ -75,6 +85,10 @@ typedef struct tool_command {
 #define TOOL_FAILED 1
 #define TOOL_USAGE 2
 #define TOOL_CANCELLED 130
+
+// Prints the command's operands and options for programs that read them (completion, tests): a line each of four fields
+// with tabs between: name, short form or "-", kind ("operand", "operands", or an argument_kind's name), choices.
+#define ARGUMENTS_LIST_OPTIONS "--list-options"
 
 // Parses argv[1..]. True: go on, operands are argv[*first] to argv[argc - 1] and their
 // number is right. False: return *code (--help was printed, or a message).

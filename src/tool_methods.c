@@ -20,15 +20,20 @@ static const method methods[METHODS_MOST] = {
     {"genseg+augment", "genseg", 1, false, true},
 };
 
+const char *const *methods_names(void)
+{
+    static const char *names[METHODS_MOST + 1];
+    for (int m = 0; m < METHODS_MOST; m++)
+        names[m] = methods[m].name;
+    return names;
+}
+
 static const method *find(const char *word)
 {
-    const char *names[METHODS_MOST + 1] = {NULL};
-    for (int m = 0; m < METHODS_MOST; m++) {
-        names[m] = methods[m].name;
+    for (int m = 0; m < METHODS_MOST; m++)
         if (strcmp(methods[m].name, word) == 0)
             return &methods[m];
-    }
-    const char *nearest = arguments_nearest(word, names);
+    const char *nearest = arguments_nearest(word, methods_names());
     console_say("genseg compare: --methods: %s is no method%s%s%s (see genseg compare --help)",
                 *word ? word : "an empty text", nearest ? ": is " : "", nearest ? nearest : "",
                 nearest ? " meant?" : "");

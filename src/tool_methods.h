@@ -15,6 +15,8 @@ typedef struct method {
 
 #define METHODS_MOST 9
 
+// Their names, NULL at the end.
+const char *const *methods_names(void);
 // "plain,genseg" to methods, in that order. False after a message.
 bool methods_read(const char *list, const method *found[METHODS_MOST], int32_t *count);
 

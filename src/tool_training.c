@@ -5,29 +5,38 @@
 #include <stdint.h>
 #include <string.h>
 
+static const struct {
+    const char *name;
+    int32_t bits;
+} levers[] = {{"architecture", GENSEG_LEVER_ARCHITECTURE},
+              {"gamma", GENSEG_LEVER_GAMMA},
+              {"warp", GENSEG_LEVER_WARP},
+              {"appearance", GENSEG_LEVER_APPEARANCE},
+              {"pairs", GENSEG_LEVER_PAIRS},
+              {"generator", GENSEG_LEVER_GENERATOR},
+              {"all", 2 * GENSEG_LEVER_GENERATOR - 1}};
+#define LEVERS (sizeof levers / sizeof *levers)
+
+static const char *const *lever_names(void)
+{
+    static const char *names[LEVERS + 1];
+    for (size_t i = 0; i < LEVERS; i++)
+        names[i] = levers[i].name;
+    return names;
+}
+
 // "gamma,warp" to bits.
 static bool parse_levers(const char *list, int32_t *bits)
 {
-    static const struct {
-        const char *name;
-        int32_t bits;
-    } groups[] = {{"architecture", GENSEG_LEVER_ARCHITECTURE},
-                  {"gamma", GENSEG_LEVER_GAMMA},
-                  {"warp", GENSEG_LEVER_WARP},
-                  {"appearance", GENSEG_LEVER_APPEARANCE},
-                  {"pairs", GENSEG_LEVER_PAIRS},
-                  {"generator", GENSEG_LEVER_GENERATOR},
-                  {"all", 2 * GENSEG_LEVER_GENERATOR - 1}};
-    const size_t count = sizeof groups / sizeof *groups;
     *bits = 0;
     for (const char *word = list;;) {
         const size_t length = strcspn(word, ",");
         size_t g = 0;
-        while (g < count && (strlen(groups[g].name) != length || strncmp(groups[g].name, word, length) != 0))
+        while (g < LEVERS && (strlen(levers[g].name) != length || strncmp(levers[g].name, word, length) != 0))
             g++;
-        if (g == count)
+        if (g == LEVERS)
             return false;
-        *bits |= groups[g].bits;
+        *bits |= levers[g].bits;
         if (word[length] == '\0')
             return true;
         word += length + 1;
@@ -107,7 +116,7 @@ static void append_generator(training_arguments *my, argument *end)
         {.name = "candidates", .kind = ARGUMENT_COUNT, .target = &my->candidates, .low = 1, .high = 3},
         {.name = "noise", .kind = ARGUMENT_COUNT, .target = &my->noise, .high = 64},
         {.name = "solver-terms", .kind = ARGUMENT_COUNT, .target = &my->solver_terms, .low = 1, .high = 1000},
-        {.name = "levers", .kind = ARGUMENT_TEXT, .target = &my->levers},
+        {.name = "levers", .kind = ARGUMENT_WORDS, .target = &my->levers, .choices = lever_names()},
         {.name = "gan-lr", .kind = ARGUMENT_REAL, .target = &trainer->gan_lr, .low = 0, .high = 1},
         {.name = "l1", .kind = ARGUMENT_REAL, .target = &trainer->l1, .low = 0, .high = 1e6},
         {.name = "gamma", .kind = ARGUMENT_REAL, .target = &trainer->gamma, .low = 0, .high = 4},

@@ -1,5 +1,5 @@
 /**
- * @file metrics.h
+ * @defgroup metrics Metrics
  * Scores of a predicted label map against its reference: Dice, Jaccard, HD95,
  * ASSD and surface Dice, per class, with voxel spacing.
  *
@@ -23,6 +23,8 @@
  *
  * Threads: functions without shared state, callable from any thread.
  */
+/** @file metrics.h
+ *  @ingroup metrics */
 #ifndef GENSEG_METRICS_H
 #define GENSEG_METRICS_H
 
@@ -31,18 +33,21 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/** @addtogroup metrics
+ *  @{ */
 
-#define GENSEG_CONVENTION_MONAI 1
-#define GENSEG_CONVENTION_MEDPY 2
-#define GENSEG_CONVENTION_DEEPMIND 3
+#define GENSEG_CONVENTION_MONAI 1 /**< as MONAI */
+#define GENSEG_CONVENTION_MEDPY 2 /**< as MedPy */
+#define GENSEG_CONVENTION_DEEPMIND 3 /**< as DeepMind's surface-distance */
 
-#define GENSEG_METRICS_OK 0
-#define GENSEG_METRICS_BOTH_EMPTY 1
-#define GENSEG_METRICS_REFERENCE_EMPTY 2
-#define GENSEG_METRICS_PREDICTION_EMPTY 3
+#define GENSEG_METRICS_OK 0 /**< both masks have voxels */
+#define GENSEG_METRICS_BOTH_EMPTY 1 /**< all values are NaN */
+#define GENSEG_METRICS_REFERENCE_EMPTY 2 /**< Dice 0, distances NaN */
+#define GENSEG_METRICS_PREDICTION_EMPTY 3 /**< Dice 0, distances NaN */
 
+/** What is scored, and how. Set by genseg_metrics_options_init() first. */
 typedef struct genseg_metrics_options {
-    size_t struct_size;
+    size_t struct_size;         /**< set by genseg_metrics_options_init() */
     int32_t classes;            /**< background included; default 2 */
     int32_t convention;         /**< a GENSEG_CONVENTION_* value; default MONAI */
     double spacing[3];          /**< millimetres, (D, H, W), D ignored in 2-D; default 1 */
@@ -60,19 +65,28 @@ typedef struct genseg_metrics {
     double assd;         /**< millimetres */
     double surface_dice; /**< 0 to 1 */
     int32_t state;       /**< a GENSEG_METRICS_* value */
-    int32_t reserved;
+    int32_t reserved;    /**< 0 */
 } genseg_metrics;
 
-/** Fills `options` with the defaults. @threads any @since 0.1 */
+/**
+ * Fills `options` with the defaults.
+ * @param[out] options owned by the caller
+ * @param size sizeof *options as the caller compiled it
+ * @return INVALID
+ * @threads any
+ * @since 0.1
+ */
 GENSEG_API genseg_status genseg_metrics_options_init(genseg_metrics_options *options, size_t size);
 
 /**
  * Scores every class.
+ * @param context allocator and threads
  * @param reference (H, W) or (D, H, W), whole numbers 0..classes-1 of any dtype
  * @param prediction as `reference`, of the same shape
  * @param options NULL for the defaults
  * @param[out] results one for each class, owned by the caller
  * @param result_size sizeof *results as the caller compiled it
+ * @param[out] err error text, or NULL
  * @return INVALID (options out of range, a label not below `classes`), SHAPE (shapes
  *         differ or are not 2-D or 3-D), FORMAT (a label is no whole number), NOMEM
  * @threads any
@@ -83,13 +97,22 @@ GENSEG_API genseg_status genseg_metrics_evaluate(genseg_context *context, const 
                                                  const genseg_metrics_options *options, genseg_metrics *results,
                                                  size_t result_size, genseg_error *err);
 
-/** "ok", "both empty", "reference empty", "prediction empty", else "unknown". @threads any @since 0.1 */
+/**
+ * Name of a state.
+ * @param state a GENSEG_METRICS_* value
+ * @return "ok", "both empty", "reference empty", "prediction empty", else "unknown"; static
+ * @threads any
+ * @since 0.1
+ */
 GENSEG_API const char *genseg_metrics_state_name(int32_t state);
-/** "monai", "medpy", "deepmind", else "unknown". @threads any @since 0.1 */
+/** Name of a convention. @param convention a GENSEG_CONVENTION_* value
+ *  @return "monai", "medpy", "deepmind", else "unknown"; static @threads any @since 0.1 */
 GENSEG_API const char *genseg_metrics_convention_name(int32_t convention);
-/** The GENSEG_CONVENTION_* value of a name, 0 for an unknown name. @threads any @since 0.1 */
+/** Convention of a name. @param name such as "monai"; NULL is unknown
+ *  @return a GENSEG_CONVENTION_* value, 0 for an unknown name @threads any @since 0.1 */
 GENSEG_API int32_t genseg_metrics_convention(const char *name);
 
+/** @} */
 #ifdef __cplusplus
 }
 #endif

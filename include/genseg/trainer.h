@@ -1,5 +1,5 @@
 /**
- * @file trainer.h
+ * @defgroup trainer Trainers
  * Trains a segmenter on the training cases of a dataset, watched by its
  * validation cases (genseg_dataset_split()).
  *
@@ -24,6 +24,8 @@
  *
  * Threads: one thread at a time, genseg_trainer_cancel() apart.
  */
+/** @file trainer.h
+ *  @ingroup trainer */
 #ifndef GENSEG_TRAINER_H
 #define GENSEG_TRAINER_H
 
@@ -32,12 +34,15 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/** @addtogroup trainer
+ *  @{ */
 
+/** Opaque; reference counted. */
 typedef struct genseg_trainer genseg_trainer;
 
-#define GENSEG_AXIS_D 1
-#define GENSEG_AXIS_H 2
-#define GENSEG_AXIS_W 4
+#define GENSEG_AXIS_D 1 /**< depth */
+#define GENSEG_AXIS_H 2 /**< height */
+#define GENSEG_AXIS_W 4 /**< width */
 
 #define GENSEG_LEVER_ARCHITECTURE 1 /**< mixture of the generator's candidate kernels */
 #define GENSEG_LEVER_GAMMA 2        /**< weight of the synthetic loss */
@@ -46,9 +51,10 @@ typedef struct genseg_trainer genseg_trainer;
 #define GENSEG_LEVER_PAIRS 16       /**< a weight for each training case's synthetic twins */
 #define GENSEG_LEVER_GENERATOR 32   /**< the generator's weights */
 
+/** What is trained, and how. Set by genseg_trainer_options_init() first. */
 typedef struct genseg_trainer_options {
-    size_t struct_size;
-    const char *segmenter; /**< "unet2d" or "unet3d"; NULL: by the dataset */
+    size_t struct_size;    /**< set by genseg_trainer_options_init() */
+    const char *segmenter; /**< "unet2d" (arXiv 1505.04597) or "unet3d" (arXiv 1606.06650); NULL: by the dataset */
     const char *optimizer; /**< "rmsprop", "adam", "adamw" or "sgd"; default "adam" */
     const char *schedule;  /**< "cosine", "plateau" or "constant"; default "cosine" */
     int64_t width;         /**< channels of the first level; 0: 64 in 2-D, 16 in 3-D */
@@ -81,9 +87,10 @@ typedef struct genseg_trainer_options {
      * What follows is for the first three.
      */
     const char *method;
-    const char *gan_loss;       /**< "vanilla" (default), "lsgan" or "wgan" (with gradient penalty) */
+    const char *gan_loss;       /**< "vanilla" (default), "lsgan" (arXiv 1611.04076) or "wgan" (with gradient penalty,
+                                     arXiv 1704.00028) */
     const char *solver;         /**< of level III: "one-step" (default), "neumann" or "cg" */
-    int64_t gan_steps;          /**< steps of the generator beforehand; 0: as `steps`, at most 4000, or a third of `seconds` */
+    int64_t gan_steps;          /**< of the generator beforehand; 0: as `steps`, at most 4000, or a third of the time */
     int64_t gan_every;          /**< segmenter steps between the generator's; default 2 */
     int64_t levers_every;       /**< segmenter steps between updates of level III; default 4 */
     int64_t generator_width;    /**< channels after the first halving; 0: 16 */
@@ -101,23 +108,32 @@ typedef struct genseg_trainer_options {
     double levers_lr;           /**< default 0.05 */
     double feedback_lr;         /**< of GENSEG_LEVER_GENERATOR; default 3e-4 */
 
-    /** Of the segmenter: 1: values inside its blocks are computed again in the reverse pass instead of being kept, which
-        takes up to a third more time a step and gives the same weights, bit for bit; 0 (default): where the
+    /** Of the segmenter: 1: values inside its blocks are computed again in the reverse pass instead of being kept,
+        which takes up to a third more time a step and gives the same weights, bit for bit; 0 (default): where the
         context's memory limit is too low otherwise; -1: never. */
     int32_t recompute;
     int32_t reserved;           /**< 0 */
 } genseg_trainer_options;
 
-/** Fills `options` with the defaults. @threads any @since 0.1 */
+/**
+ * Fills `options` with the defaults.
+ * @param[out] options owned by the caller
+ * @param size sizeof *options as the caller compiled it
+ * @return INVALID
+ * @threads any
+ * @since 0.1
+ */
 GENSEG_API genseg_status genseg_trainer_options_init(genseg_trainer_options *options, size_t size);
 
 /**
  * Plans a training: chooses grid and sizes from the training cases and builds the
  * network. Voxels are read by genseg_trainer_run().
+ * @param context kept by reference
  * @param dataset its splits count as they are now; kept by reference (the caller may
  *        free its own), not to be changed while the trainer lives
  * @param options NULL for the defaults; copied
  * @param[out] trainer owned by the caller, see genseg_trainer_free()
+ * @param[out] err error text, or NULL
  * @return INVALID (an option, with its name and value), STATE (no training case), NOMEM
  *         (with the bytes needed, where the memory limit forbids the run), SHAPE
  * @threads any
@@ -130,7 +146,10 @@ GENSEG_API genseg_status genseg_trainer_new(genseg_context *context, genseg_data
 /**
  * Begins with the weights of a model instead of random ones, before the first run. The options must make networks like
  * its own (genseg_segmenter_describe(), genseg_generator_describe()).
+ * @param trainer not begun yet
+ * @param segmenter its weights are copied
  * @param generator NULL: the trainer's own
+ * @param[out] err error text, or NULL
  * @return SHAPE (a weight that doesn't fit, with its name; nothing is changed then), STATE (begun already, or a method
  *         without a generator)
  * @threads exclusive
@@ -139,12 +158,19 @@ GENSEG_API genseg_status genseg_trainer_new(genseg_context *context, genseg_data
 GENSEG_API genseg_status genseg_trainer_start_from(genseg_trainer *trainer, const genseg_segmenter *segmenter,
                                                    const genseg_generator *generator, genseg_error *err);
 
-/** Drops the caller's reference. Not from a callback of its own run. @threads exclusive @since 0.1 */
+/**
+ * Drops the caller's reference. Not from a callback of its own run.
+ * @param trainer or NULL
+ * @threads exclusive
+ * @since 0.1
+ */
 GENSEG_API void genseg_trainer_free(genseg_trainer *trainer);
 
 /**
- * Bytes that the context will hold at the peak of genseg_trainer_run(), what it holds
+ * What the context will hold at the peak of genseg_trainer_run(), what it holds
  * already outside this trainer not counted.
+ * @param trainer or NULL
+ * @return bytes: at least the peak, in tests at most 5 % more; 0 without a trainer
  * @threads exclusive
  * @since 0.1
  */
@@ -153,7 +179,9 @@ GENSEG_API uint64_t genseg_trainer_memory(const genseg_trainer *trainer);
 /**
  * What is being trained, with all that was left to the library: network, width, tile, grid.
  * Steps and validation Dice are those of the best model so far.
- * @param[out] info its struct_size says how much the caller knows; texts are static
+ * @param trainer any
+ * @param[in,out] info its struct_size says how much the caller knows; texts are static
+ * @param[out] err error text, or NULL
  * @return INVALID
  * @threads exclusive
  * @since 0.1
@@ -166,7 +194,10 @@ GENSEG_API genseg_status genseg_trainer_describe(const genseg_trainer *trainer, 
  * is there, and another call goes on: after CANCELLED exactly where it stopped, so that a
  * run limited by steps ends with the same weights as one that was not cut; after NUMERIC
  * from the best model, or from the first weights where there is none yet.
+ * @param trainer goes on where it stopped
  * @param progress may be NULL; phases LOAD (cases), PRETRAIN (steps of the generator), TRAIN (steps), VALIDATE (cases)
+ * @param user for `progress`
+ * @param[out] err error text, or NULL
  * @return CANCELLED; NUMERIC (loss or a weight no longer finite, with the step), or what
  *         reading the cases gives; NOMEM, BACKEND; STATE (called from its own callback)
  * @threads exclusive
@@ -178,6 +209,7 @@ GENSEG_API genseg_status genseg_trainer_run(genseg_trainer *trainer, genseg_prog
 /**
  * Asks a run to end soon: one atomic store, legal from any thread and from a signal
  * handler. Without a run in progress it ends the next one at its start.
+ * @param trainer or NULL
  * @threads any
  * @since 0.1
  */
@@ -186,7 +218,9 @@ GENSEG_API void genseg_trainer_cancel(genseg_trainer *trainer);
 /**
  * A copy of the best model so far; of the newest where there is no validation, or none was
  * finished before a cancel. Its weights are always finite.
+ * @param trainer any
  * @param[out] segmenter owned by the caller, see genseg_segmenter_free()
+ * @param[out] err error text, or NULL
  * @return STATE (nothing trained yet), NOMEM
  * @threads exclusive
  * @since 0.1
@@ -196,7 +230,9 @@ GENSEG_API genseg_status genseg_trainer_segmenter(const genseg_trainer *trainer,
 
 /**
  * A copy of the generator that goes with genseg_trainer_segmenter().
+ * @param trainer any
  * @param[out] generator owned by the caller, see genseg_generator_free()
+ * @param[out] err error text, or NULL
  * @return STATE (nothing trained yet, or a method without a generator), NOMEM
  * @threads exclusive
  * @since 0.1
@@ -206,19 +242,22 @@ GENSEG_API genseg_status genseg_trainer_generator(const genseg_trainer *trainer,
 
 /** What level III controls, see genseg_trainer_lever(). Names are borrowed from the trainer. */
 typedef struct genseg_lever {
-    size_t struct_size;
+    size_t struct_size; /**< set by the caller to sizeof(genseg_lever) */
     const char *name; /**< "gamma", "warp", "appearance", "pairs", or a cell's "generator.down1.alpha" */
     int32_t group;    /**< a GENSEG_LEVER_* value */
-    int32_t count;    /**< values: warp has rotation, scale, shift, shear, pad, elastic; appearance contrast, brightness,
-                           gamma, noise, blur; pairs one for each training case; alpha the logits of the candidates */
-    const float *value;
+    int32_t count;    /**< values: warp has rotation, scale, shift, shear, pad, elastic; appearance contrast,
+                           brightness, gamma, noise, blur; pairs one for each training case; alpha the logits of the
+                           candidates */
+    const float *value;    /**< `count` of them */
     const float *gradient; /**< of the validation loss, from level III's newest update */
 } genseg_lever;
 
 /**
  * Looks at one lever.
+ * @param trainer any
  * @param index from 0; INVALID ends the list (at once for methods without a generator)
- * @param[out] lever its struct_size says how much the caller knows; borrowed until the next run
+ * @param[in,out] lever its struct_size says how much the caller knows; borrowed until the next run
+ * @param[out] err error text, or NULL
  * @return INVALID
  * @threads exclusive
  * @since 0.1
@@ -228,7 +267,7 @@ GENSEG_API genseg_status genseg_trainer_lever(const genseg_trainer *trainer, int
 
 /** One value of a lever, checked by brute force, see genseg_trainer_audit(). */
 typedef struct genseg_audit {
-    size_t struct_size;
+    size_t struct_size; /**< bytes that the library filled */
     const char *lever; /**< its name, as in genseg_lever */
     int32_t group;     /**< a GENSEG_LEVER_* value */
     int32_t index;     /**< of the value in the lever */
@@ -236,10 +275,15 @@ typedef struct genseg_audit {
     double brute;      /**< the same by moving the value, making the step again and looking */
     double noise;      /**< how far a move half as large gives something else */
     int64_t done;      /**< values checked, this one included */
-    int64_t total;
+    int64_t total;     /**< values in all */
 } genseg_audit;
 
-/** Non-zero ends the audit with GENSEG_ERROR_CANCELLED. */
+/**
+ * Receives a value that was checked, on the thread that audits.
+ * @param audit valid during the call
+ * @param user as it was given with the function
+ * @return non-zero ends the audit with GENSEG_ERROR_CANCELLED
+ */
 typedef int32_t (*genseg_audit_fn)(const genseg_audit *audit, void *user);
 
 /**
@@ -248,9 +292,13 @@ typedef int32_t (*genseg_audit_fn)(const genseg_audit *audit, void *user);
  * same validation patches is looked at. Afterwards the trainer is as before, bit for bit.
  *
  * Losses are single precision and ReLU has kinks: where `noise` is as large as `brute`, brute force has no answer.
+ * @param trainer has made a step with method "genseg"
  * @param groups GENSEG_LEVER_* bits, GENSEG_LEVER_GENERATOR apart
  * @param most values of a lever that are checked, evenly spaced; 0: all
- * @param delta 0: 0.05
+ * @param delta length of the moves, at most 1; 0: 0.05
+ * @param report called after each value
+ * @param user for `report`
+ * @param[out] err error text, or NULL
  * @return STATE (method not "genseg", no validation case, or no step made yet), INVALID, CANCELLED, NUMERIC (a gradient
  *         that is zero throughout), NOMEM, BACKEND
  * @threads exclusive
@@ -259,13 +307,16 @@ typedef int32_t (*genseg_audit_fn)(const genseg_audit *audit, void *user);
 GENSEG_API genseg_status genseg_trainer_audit(genseg_trainer *trainer, int32_t groups, int64_t most, double delta,
                                               genseg_audit_fn report, void *user, genseg_error *err);
 
-/** Steps made. @threads exclusive @since 0.1 */
+/** Steps made. @param trainer or NULL @return 0 or more @threads exclusive @since 0.1 */
 GENSEG_API int64_t genseg_trainer_steps(const genseg_trainer *trainer);
-/** Running mean of the training loss; NaN before the first step. @threads exclusive @since 0.1 */
+/** Running mean of the training loss. @param trainer or NULL
+ *  @return NaN before the first step @threads exclusive @since 0.1 */
 GENSEG_API double genseg_trainer_loss(const genseg_trainer *trainer);
-/** Best mean foreground Dice on validation; NaN before the first. @threads exclusive @since 0.1 */
+/** Best mean foreground Dice on validation. @param trainer or NULL
+ *  @return NaN before the first validation @threads exclusive @since 0.1 */
 GENSEG_API double genseg_trainer_best_dice(const genseg_trainer *trainer);
 
+/** @} */
 #ifdef __cplusplus
 }
 #endif

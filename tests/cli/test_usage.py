@@ -1,10 +1,15 @@
 """Command lines: help, versions, and what is wrong with them."""
+import re
 import subprocess
 import unittest
 
-from tool import GENSEG, ToolTest
+from tool import GENSEG, ToolTest, list_options
 
 COMMANDS = 'train', 'predict', 'evaluate', 'compare', 'synthesize', 'audit', 'inspect', 'convert'
+
+
+# Named as options that are not there.
+UNSHARED = {'compare': {'--time', '--patience'}}
 
 
 class Usage(ToolTest):
@@ -20,6 +25,17 @@ class Usage(ToolTest):
             self.assertTrue(lines[0].startswith('usage: genseg'))
             self.assertTrue(lines[-1].startswith('example: genseg'))
             self.assertEqual(done.stderr, '')
+
+    def test_help_names_the_options(self):
+        self.assertEqual(self.succeed('--list-commands').stdout.split(), list(COMMANDS))
+        for name in COMMANDS:
+            text = self.succeed(name, '--help').stdout
+            shown = set(re.findall(r'--[a-z][a-z0-9-]*', text))
+            options = set(list_options(name))
+            self.assertLessEqual(shown - UNSHARED.get(name, set()), options, name)
+            # What two commands share with train is told there.
+            told = options - {'--help'} - (set(list_options('train')) if 'as in' in text else set())
+            self.assertLessEqual(told, shown, name)
 
     def test_version(self):
         self.assertRegex(self.succeed('--version').stdout, r'^genseg \d+\.\d+\.\d+\n.*oneDNN \d')

@@ -226,6 +226,13 @@ class Interrupt(ToolTest):
             self.assertEqual(self.files(), ['m.safetensors'])
             (self.folder / 'm.safetensors').unlink()
 
+    def test_nothing_to_keep(self):
+        done = self.run_tool('train', 'phantom:count=4,size=64x64', '--out', 'm.safetensors', '--method', 'plain', '--width', 4,
+                             '--size', '64x64', '--steps', 60, '--lr', 1000, '--optimizer', 'sgd', '--quiet')
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r'is no longer finite at step \d+.*\ngenseg: no model is written\n$')
+        self.assertEqual(self.files(), [])
+
     def test_predict_and_evaluate_stop(self):
         # Large images, many tiles: there is time to interrupt.
         self.train('phantom:count=3,size=64x64')

@@ -16,6 +16,13 @@ GENSEG = os.environ['GENSEG']
 THREADS = '2'
 
 
+def list_options(command):
+    """The long names of a command's options."""
+    text = subprocess.run([GENSEG, command, '--list-options'], check=True, capture_output=True, text=True).stdout
+    rows = [line.split('\t') for line in text.splitlines()]
+    return [row[0] for row in rows if not row[2].startswith('operand')]
+
+
 class ToolTest(unittest.TestCase):
     """Each test works in an empty folder of its own, which is the current one of the tool."""
 
