@@ -279,10 +279,10 @@ QList<Score> score(const genseg::Context &context, const Volume &volume, const L
     }
     QList<Score> scores;
     for (const auto &count : counts) {
-        const double ml = volume.voxelVolume();
+        const double unit = volume.voxelMeasure();
         const bool compared = !prediction.isEmpty() && count.second[0] > 0;
         if (count.first != 0)
-            scores.append({count.first, static_cast<double>(count.second[0]) * ml, static_cast<double>(count.second[1]) * ml,
+            scores.append({count.first, static_cast<double>(count.second[0]) * unit, static_cast<double>(count.second[1]) * unit,
                            compared ? metrics[classOf[count.first]].dice : NAN});
     }
     return scores;

@@ -62,7 +62,7 @@ struct Prediction {
     QList<quint16> values; // that the model could have given
 };
 
-// Of one label in one case. Volumes in millilitres; Dice is NaN where there is nothing to compare.
+// Of one label in one case. Sizes in Volume::voxelMeasure(); Dice is NaN where there is nothing to compare.
 struct Score {
     quint16 value;
     double labelled, predicted, dice;

@@ -93,6 +93,8 @@ void MainWindow::showCase(const CasePtr &item)
         undo_.setActiveStack(&item->labels->undoStack());
         for (SliceView *view : views_)
             view->setCase(item);
+        scoreTable_->horizontalHeaderItem(1)->setText(volume.flat() ? tr("pixels") : tr("ml"));
+        radius_->setSuffix(volume.oriented() ? tr(" mm") : tr(" px"));
         views_[1]->setVisible(!volume.flat());
         views_[2]->setVisible(!volume.flat());
         right_->setVisible(!volume.flat());
@@ -128,8 +130,8 @@ void MainWindow::showScores()
         };
         const bool predicted = !session_.current()->prediction.voxels.isEmpty();
         cell(0, label ? label->name : QString::number(score.value));
-        cell(1, QString::number(score.labelled, 'g', 4));
-        cell(2, predicted ? QString::number(score.predicted, 'g', 4) : QString());
+        cell(1, QString::number(score.labelled, 'g', 5));
+        cell(2, predicted ? QString::number(score.predicted, 'g', 5) : QString());
         cell(3, std::isnan(score.dice) ? QString() : QString::number(score.dice, 'f', 3));
         if (label)
             scoreTable_->item(row, 0)->setData(Qt::DecorationRole, label->colour);

@@ -269,7 +269,7 @@ void MainWindow::buildCasePanel()
     scoreTable_->setFocusPolicy(Qt::NoFocus);
     scoreTable_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
     scoreTable_->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
-    QDockWidget *scores = addPanel(this, tr("Volumes"), Qt::LeftDockWidgetArea, scoreTable_);
+    QDockWidget *scores = addPanel(this, tr("Sizes"), Qt::LeftDockWidgetArea, scoreTable_);
     resizeDocks({scores}, {200}, Qt::Vertical);
 }
 
@@ -355,7 +355,6 @@ QWidget *MainWindow::buildPaintBox()
     radius_->setObjectName(QStringLiteral("radius"));
     radius_->setRange(0.1, 200);
     radius_->setDecimals(1);
-    radius_->setSuffix(tr(" mm"));
     radius_->setValue(settings_.brush.radius);
     connect(radius_, &QDoubleSpinBox::valueChanged, this, [this](double radius) {
         settings_.brush.radius = radius;

@@ -219,7 +219,7 @@ void SliceView::drawOutline(QPainter &painter, const Piece &piece, const LabelVo
                 const double fixed = line - 1, from = start - 1, to = n - 1;
                 QLineF edge = direction ? QLineF(fixed * across, from * down, fixed * across, to * down)
                                         : QLineF(from * across, fixed * down, to * across, fixed * down);
-                lines[one ? one : other].append(edge.translated(piece.target.topLeft()));
+                lines[std::max(one, other)].append(edge.translated(piece.target.topLeft()));
             }
         }
     }

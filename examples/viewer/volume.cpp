@@ -7,8 +7,10 @@
 // Percentiles of a sample are as good as those of all voxels for a first window.
 static const size_t SAMPLE = 500000;
 
-static std::array<float, 2> percentiles(const std::vector<float> &voxels)
+static std::array<float, 2> percentiles(const std::vector<float> &voxels, int channels)
 {
+    if (channels == 3 && *std::max_element(voxels.begin(), voxels.end()) <= 255)
+        return {0, 255}; // a photograph, as it is
     const size_t step = voxels.size() / SAMPLE + 1;
     std::vector<float> sample;
     for (size_t n = 0; n < voxels.size(); n += step)
@@ -30,7 +32,7 @@ Volume::Volume(const int64_t shape[4], const double spacing[3], const double aff
                std::vector<float> voxels)
     : size_{static_cast<int>(shape[3]), static_cast<int>(shape[2]), static_cast<int>(shape[1])},
       channels_(static_cast<int>(shape[0])), flat_(flat), oriented_(oriented), spacing_{spacing[2], spacing[1], spacing[0]},
-      voxels_(std::move(voxels)), range_(percentiles(voxels_)), axis_{0, 1, 2}, rising_{true, true, true}
+      voxels_(std::move(voxels)), range_(percentiles(voxels_, channels_)), axis_{0, 1, 2}, rising_{true, true, true}
 {
     std::copy(affine, affine + 16, affine_.begin());
     // Each anatomical direction takes the array axis with the largest cosine, the clearest pair first.

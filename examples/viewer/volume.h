@@ -97,10 +97,10 @@ public:
     {
         return static_cast<size_t>(size_[0]) * size_[1] * size_[2];
     }
-    // Of one voxel, in millilitres.
-    double voxelVolume() const
+    // What a voxel adds to the size of a label: millilitres in a volume, one pixel in a picture.
+    double voxelMeasure() const
     {
-        return spacing_[0] * spacing_[1] * spacing_[2] / 1000;
+        return flat_ ? 1 : spacing_[0] * spacing_[1] * spacing_[2] / 1000;
     }
     bool contains(const Index &index) const;
     // Millimetres to the right, anterior and superior (RAS+).
