@@ -30,8 +30,8 @@ void CurveView::paintEvent(QPaintEvent *)
     small.setPointSizeF(small.pointSizeF() * 0.85);
     painter.setFont(small);
     const QFontMetrics metrics(small);
-    const QRectF plot = QRectF(rect()).adjusted(metrics.horizontalAdvance(QStringLiteral("0.5")) + 12, 10, -12,
-                                                -metrics.height() - 6);
+    const QRectF plot =
+        QRectF(rect()).adjusted(metrics.horizontalAdvance(QStringLiteral("0.5")) + 12, 10, -12, -metrics.height() - 6);
     for (double level : {0.0, 0.5, 1.0}) {
         const double y = plot.bottom() - level * plot.height();
         painter.setPen(QPen(palette().mid(), 1));

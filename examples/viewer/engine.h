@@ -9,10 +9,14 @@
 #include <QString>
 
 using VolumePtr = std::shared_ptr<const Volume>;
+// The library's handles have one owner each; jobs and cases share them.
+using ContextPtr = std::shared_ptr<const genseg::Context>;
+using DatasetPtr = std::shared_ptr<const genseg::Dataset>;
+using SegmenterPtr = std::shared_ptr<const genseg::Segmenter>;
 
 // Where a case comes from: a data set of the library and its index in it.
 struct Source {
-    genseg::Dataset dataset;
+    DatasetPtr dataset;
     int64_t index = 0;
     QString name;
     QString path; // of the image; empty in HDF5 files
@@ -32,9 +36,9 @@ struct CaseData {
 struct TrainOptions {
     QByteArray method = "genseg";
     double minutes = 5;
-    int64_t steps = 0;    // when not 0, ends the run in place of `minutes`
-    int64_t width = 0;    // 0: chosen by the library
-    int64_t size = 0;     // of the network's field of view, in each direction; 0: chosen
+    int64_t steps = 0;       // when not 0, ends the run in place of `minutes`
+    int64_t width = 0;       // 0: chosen by the library
+    int64_t size = 0;        // of the network's field of view, in each direction; 0: chosen
     double validation = 0.2; // share of the cases
 };
 
@@ -46,7 +50,7 @@ struct Item {
 };
 
 struct Model {
-    genseg::Segmenter segmenter;
+    SegmenterPtr segmenter;
     QList<QPair<quint16, QString>> labels;
     QString description;
 };
@@ -58,7 +62,7 @@ struct Trained {
 };
 
 struct Prediction {
-    LabelVoxels voxels; // empty: none
+    LabelVoxels voxels;    // empty: none
     QList<quint16> values; // that the model could have given
 };
 
@@ -71,20 +75,20 @@ struct Score {
 namespace engine
 {
 
-Opened openPath(const genseg::Context &context, const QString &path);
+Opened openPath(const ContextPtr &context, const QString &path);
 CaseData readCase(const Source &source);
 // A label map from a file of its own, which has to lie on the grid of `volume`.
-LabelVoxels readLabels(const genseg::Context &context, const QString &path, const Volume &volume);
+LabelVoxels readLabels(const ContextPtr &context, const QString &path, const Volume &volume);
 void saveLabels(const Source &source, const Volume &volume, const LabelVoxels &labels, const QString &path);
 
-Trained train(const genseg::Context &context, QList<Item> items, const TrainOptions &options, JobControl &control);
+Trained train(const ContextPtr &context, QList<Item> items, const TrainOptions &options, JobControl &control);
 Prediction predict(const Model &model, const Item &item, JobControl &control);
-Model loadModel(const genseg::Context &context, const QString &path);
+Model loadModel(const ContextPtr &context, const QString &path);
 void saveModel(const Model &model, const QString &path);
 
 // The labels with a prediction taken over: labels that the model doesn't know stay where it found nothing.
 LabelVoxels merge(const LabelVoxels &labels, const Prediction &prediction);
-QList<Score> score(const genseg::Context &context, const Volume &volume, const LabelVoxels &labels,
+QList<Score> score(const ContextPtr &context, const Volume &volume, const LabelVoxels &labels,
                    const LabelVoxels &prediction);
 
 } // namespace engine

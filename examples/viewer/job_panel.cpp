@@ -74,7 +74,8 @@ void JobPanel::show(const genseg_progress &progress)
 {
     bar_->setRange(0, progress.total > 0 ? BAR : 0); // 0: it only moves
     if (progress.total > 0)
-        bar_->setValue(static_cast<int>(static_cast<double>(progress.done) / static_cast<double>(progress.total) * BAR));
+        bar_->setValue(
+            static_cast<int>(static_cast<double>(progress.done) / static_cast<double>(progress.total) * BAR));
     QStringList figures;
     if (progress.total > 0)
         figures << tr("%1 of %2").arg(progress.done).arg(progress.total);

@@ -33,12 +33,13 @@ void JobControl::onCancel(std::function<void()> interrupt)
         interrupt_();
 }
 
-int32_t JobControl::progress(const genseg_progress *progress, void *user)
+genseg::progress_function JobControl::progress()
 {
-    auto *control = static_cast<JobControl *>(user);
-    if (control->report)
-        control->report(*progress);
-    return control->cancelled();
+    return [this](const genseg_progress &progress) {
+        if (report)
+            report(progress);
+        return cancelled();
+    };
 }
 
 JobQueue::JobQueue(QObject *parent) : QObject(parent)
@@ -78,7 +79,8 @@ void JobQueue::run(const QString &title, const Job &job, const std::shared_ptr<J
         int32_t phase = 0;
         double dice = NAN;
         control->report = [&](const genseg_progress &progress) {
-            const bool news = progress.phase != phase || (progress.validation_dice != dice && !std::isnan(progress.validation_dice));
+            const bool news =
+                progress.phase != phase || (progress.validation_dice != dice && !std::isnan(progress.validation_dice));
             if (!news && since.isValid() && since.elapsed() < REPORT_MS && progress.done != progress.total)
                 return;
             phase = progress.phase;
@@ -88,16 +90,16 @@ void JobQueue::run(const QString &title, const Job &job, const std::shared_ptr<J
         };
         try {
             deliver = job(*control);
-        } catch (const genseg::Error &error) {
-            if (error.status != GENSEG_ERROR_CANCELLED)
-                emit failed(title, QString::fromUtf8(error.what()));
+        } catch (const genseg::cancelled &) {
+            // As was asked for.
         } catch (const std::bad_alloc &) {
             emit failed(title, tr("There is not enough memory."));
         } catch (const std::exception &error) {
             emit failed(title, QString::fromUtf8(error.what()));
         }
     }
-    QMetaObject::invokeMethod(this, [this, control, deliver] { finish(control, deliver); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this, [this, control, deliver] { finish(control, deliver); }, Qt::QueuedConnection);
 }
 
 void JobQueue::finish(const std::shared_ptr<JobControl> &control, const std::function<void()> &deliver)

@@ -2,17 +2,16 @@
 // the thread that owns the queue.
 #pragma once
 
-#include "handles.h"
-
 #include <QElapsedTimer>
 #include <QMutex>
 #include <QObject>
 #include <QThreadPool>
 #include <atomic>
 #include <functional>
+#include <genseg/genseg.hpp>
 #include <optional>
 
-// What a job sees of the outside. Its pointer is the `user` of the library's callbacks.
+// What a job sees of the outside.
 class JobControl
 {
 public:
@@ -27,8 +26,8 @@ public:
     // Calls a function on cancel as well, from the thread that cancels; at once where that has happened. Null ends it:
     // afterwards no call is in progress, so that what the function uses may be freed.
     void onCancel(std::function<void()> interrupt);
-    // A genseg_progress_fn.
-    static int32_t progress(const genseg_progress *progress, void *control);
+    // For the library's calls: reports, and tells them when to stop. It refers to the control.
+    genseg::progress_function progress();
 
 private:
     std::atomic<bool> cancelled_{false};

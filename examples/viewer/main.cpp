@@ -14,14 +14,19 @@ int main(int argc, char **argv)
     QApplication::setApplicationVersion(QString::fromUtf8(genseg_version()));
     setDarkStyle();
     QCommandLineParser parser;
-    parser.setApplicationDescription(QStringLiteral("Labels medical images, trains a model on them, predicts the rest."));
+    parser.setApplicationDescription(
+        QStringLiteral("Labels medical images, trains a model on them, predicts the rest."));
     parser.addHelpOption();
     parser.addVersionOption();
-    const QCommandLineOption model(QStringLiteral("model"), QStringLiteral("Load a model at the start."), QStringLiteral("FILE"));
-    const QCommandLineOption memory(QStringLiteral("memory"), QStringLiteral("Most memory for libgenseg, in MB."), QStringLiteral("MB"));
-    const QCommandLineOption watch(QStringLiteral("watchdog"), QStringLiteral("Print at the end how long the window was busy at most."));
+    const QCommandLineOption model(QStringLiteral("model"), QStringLiteral("Load a model at the start."),
+                                   QStringLiteral("FILE"));
+    const QCommandLineOption memory(QStringLiteral("memory"), QStringLiteral("Most memory for libgenseg, in MB."),
+                                    QStringLiteral("MB"));
+    const QCommandLineOption watch(QStringLiteral("watchdog"),
+                                   QStringLiteral("Print at the end how long the window was busy at most."));
     parser.addOptions({model, memory, watch});
-    parser.addPositionalArgument(QStringLiteral("FILE|FOLDER"), QStringLiteral("Images, data sets."), QStringLiteral("[FILE|FOLDER]..."));
+    parser.addPositionalArgument(QStringLiteral("FILE|FOLDER"), QStringLiteral("Images, data sets."),
+                                 QStringLiteral("[FILE|FOLDER]..."));
     parser.process(application);
     bool number = true;
     const uint64_t megabytes = parser.isSet(memory) ? parser.value(memory).toULongLong(&number) : 0;
@@ -39,6 +44,7 @@ int main(int argc, char **argv)
         watchdog = std::make_unique<Watchdog>();
     const int result = QApplication::exec();
     if (watchdog)
-        std::printf("longest time without an answer: %.1f ms, %.1f of its own\n", watchdog->longest(), watchdog->longestOwn());
+        std::printf("longest time without an answer: %.1f ms, %.1f of its own\n", watchdog->longest(),
+                    watchdog->longestOwn());
     return result;
 }

@@ -356,7 +356,8 @@ void MainWindow::closeEvent(QCloseEvent *event)
     for (const CasePtr &item : session_.cases())
         unsaved += item->labels && item->labels->modified();
     if (!closing_ && unsaved > 0 &&
-        QMessageBox::question(this, tr("Unsaved labels"), tr("Labels of %1 cases are not saved. Close all the same?").arg(unsaved)) !=
+        QMessageBox::question(this, tr("Unsaved labels"),
+                              tr("Labels of %1 cases are not saved. Close all the same?").arg(unsaved)) !=
             QMessageBox::Yes)
         return event->ignore();
     if (session_.compute().busy() || session_.files().busy()) {

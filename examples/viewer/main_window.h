@@ -40,7 +40,8 @@ private:
     // Building (main_window_build.cpp)
     QAction *addAction(QMenu *menu, const QString &name, const QString &text, const QKeySequence &shortcut,
                        const std::function<void()> &triggered);
-    QAction *addSwitch(QMenu *menu, const QString &name, const QString &text, const QKeySequence &shortcut, bool &value);
+    QAction *addSwitch(QMenu *menu, const QString &name, const QString &text, const QKeySequence &shortcut,
+                       bool &value);
     void buildFileMenu();
     void buildEditMenu();
     void buildViewMenu();

@@ -94,12 +94,16 @@ void MainWindow::buildFileMenu()
 {
     QMenu *menu = menuBar()->addMenu(tr("&File"));
     addAction(menu, QStringLiteral("open"), tr("&Add images ..."), QKeySequence::Open, [this] { openFiles(); });
-    addAction(menu, QStringLiteral("openFolder"), tr("Add a &folder ..."), tr("Ctrl+Shift+O"), [this] { openFolder(); });
+    addAction(menu, QStringLiteral("openFolder"), tr("Add a &folder ..."), tr("Ctrl+Shift+O"),
+              [this] { openFolder(); });
     menu->addSeparator();
     addAction(menu, QStringLiteral("loadLabels"), tr("&Load labels ..."), tr("Ctrl+L"), [this] { loadLabels(); });
-    addAction(menu, QStringLiteral("saveLabels"), tr("&Save labels"), QKeySequence::Save, [this] { saveLabels(false); });
-    addAction(menu, QStringLiteral("saveLabelsAs"), tr("Save labels as ..."), tr("Ctrl+Shift+S"), [this] { saveLabels(true); });
-    addAction(menu, QStringLiteral("savePrediction"), tr("Save the &prediction ..."), tr("Ctrl+Shift+P"), [this] { savePrediction(); });
+    addAction(menu, QStringLiteral("saveLabels"), tr("&Save labels"), QKeySequence::Save,
+              [this] { saveLabels(false); });
+    addAction(menu, QStringLiteral("saveLabelsAs"), tr("Save labels as ..."), tr("Ctrl+Shift+S"),
+              [this] { saveLabels(true); });
+    addAction(menu, QStringLiteral("savePrediction"), tr("Save the &prediction ..."), tr("Ctrl+Shift+P"),
+              [this] { savePrediction(); });
     menu->addSeparator();
     addAction(menu, QStringLiteral("quit"), tr("&Quit"), QKeySequence::Quit, [this] { close(); });
 }
@@ -133,7 +137,8 @@ void MainWindow::buildEditMenu()
     addAction(menu, QStringLiteral("smaller"), tr("Smaller brush"), tr("["), [this] { stepRadius(-1); });
     addAction(menu, QStringLiteral("larger"), tr("Larger brush"), tr("]"), [this] { stepRadius(1); });
     addSwitch(menu, QStringLiteral("ball"), tr("Brush paints a ball (3-D)"), tr("3"), settings_.ball);
-    addSwitch(menu, QStringLiteral("onlyBackground"), tr("Brush leaves other labels alone"), tr("O"), settings_.brush.onlyBackground);
+    addSwitch(menu, QStringLiteral("onlyBackground"), tr("Brush leaves other labels alone"), tr("O"),
+              settings_.brush.onlyBackground);
 }
 
 void MainWindow::buildViewMenu()
@@ -161,11 +166,14 @@ void MainWindow::buildModelMenu()
 {
     QMenu *menu = menuBar()->addMenu(tr("&Model"));
     addAction(menu, QStringLiteral("train"), tr("&Train ..."), tr("Ctrl+T"), [this] { train(); });
-    addAction(menu, QStringLiteral("predict"), tr("&Predict"), tr("Ctrl+P"), [this] { session_.predict({session_.current()}); });
-    addAction(menu, QStringLiteral("predictUnlabelled"), tr("Predict all &unlabelled"), tr("Ctrl+U"), [this] { predictUnlabelled(); });
+    addAction(menu, QStringLiteral("predict"), tr("&Predict"), tr("Ctrl+P"),
+              [this] { session_.predict({session_.current()}); });
+    addAction(menu, QStringLiteral("predictUnlabelled"), tr("Predict all &unlabelled"), tr("Ctrl+U"),
+              [this] { predictUnlabelled(); });
     addAction(menu, QStringLiteral("cancel"), tr("&Cancel"), tr("Esc"), [this] { session_.compute().cancel(); });
     menu->addSeparator();
-    addAction(menu, QStringLiteral("accept"), tr("&Accept the prediction"), tr("Ctrl+Return"), [this] { session_.accept(session_.current()); });
+    addAction(menu, QStringLiteral("accept"), tr("&Accept the prediction"), tr("Ctrl+Return"),
+              [this] { session_.accept(session_.current()); });
     addAction(menu, QStringLiteral("discard"), tr("&Discard the prediction"), tr("Ctrl+Backspace"),
               [this] { session_.discardPrediction(session_.current()); });
     menu->addSeparator();
@@ -176,10 +184,12 @@ void MainWindow::buildModelMenu()
 void MainWindow::buildHelpMenu()
 {
     QMenu *menu = menuBar()->addMenu(tr("&Help"));
-    addAction(menu, QStringLiteral("help"), tr("&Keys and mouse"), QKeySequence::HelpContents, [this] { showShortcuts(); });
+    addAction(menu, QStringLiteral("help"), tr("&Keys and mouse"), QKeySequence::HelpContents,
+              [this] { showShortcuts(); });
     addAction(menu, QStringLiteral("about"), tr("&About"), {}, [this] {
         QMessageBox::about(this, tr("genseg viewer"),
-                           tr("An example of embedding libgenseg %1.\nNot for clinical use.").arg(QString::fromUtf8(genseg_version())));
+                           tr("An example of embedding libgenseg %1.\nNot for clinical use.")
+                               .arg(QString::fromUtf8(genseg_version())));
     });
 }
 
@@ -194,8 +204,9 @@ void MainWindow::showShortcuts()
                                  action->text().remove(QLatin1Char('&')).toHtmlEscaped());
         }
     }
-    auto *box = new QMessageBox(QMessageBox::NoIcon, tr("Keys and mouse"),
-                                QStringLiteral("<table cellpadding='2'>%1</table>").arg(rows), QMessageBox::Close, this);
+    auto *box =
+        new QMessageBox(QMessageBox::NoIcon, tr("Keys and mouse"),
+                        QStringLiteral("<table cellpadding='2'>%1</table>").arg(rows), QMessageBox::Close, this);
     box->setObjectName(QStringLiteral("shortcuts"));
     box->setAttribute(Qt::WA_DeleteOnClose);
     box->open();
@@ -205,8 +216,8 @@ void MainWindow::buildToolBar()
 {
     QToolBar *bar = addToolBar(tr("Tools"));
     bar->setMovable(false);
-    static const char *const names[] = {"open", "saveLabels", "", "navigate", "brush", "erase", "fill", "", "undo", "redo", "",
-                                        "train", "predict", "accept"};
+    static const char *const names[] = {"open", "saveLabels", "",     "navigate", "brush", "erase",   "fill",
+                                        "",     "undo",       "redo", "",         "train", "predict", "accept"};
     for (const char *name : names) {
         if (*name)
             bar->addAction(actions_.value(QString::fromLatin1(name)));
@@ -306,10 +317,11 @@ QWidget *MainWindow::buildLabelBox()
     labelView_->horizontalHeader()->setSectionResizeMode(LabelTable::Name, QHeaderView::Stretch);
     labelView_->setMinimumHeight(90);
     labelView_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Ignored); // it gets what the rest leaves
-    connect(labelView_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex &row) {
-        if (row.isValid())
-            settings_.brush.value = session_.labelTable().label(row.row()).value;
-    });
+    connect(labelView_->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
+            [this](const QModelIndex &row) {
+                if (row.isValid())
+                    settings_.brush.value = session_.labelTable().label(row.row()).value;
+            });
     const auto askColour = [this, &table] {
         const int row = labelView_->currentIndex().row();
         const QColor colour = row < 0 ? QColor() : QColorDialog::getColor(table.label(row).colour, this);
@@ -413,7 +425,8 @@ QWidget *MainWindow::buildModelBox()
     auto *buttons = new QHBoxLayout;
     for (const char *name : {"train", "predict", "predictUnlabelled"}) {
         QAction *action = actions_.value(QString::fromLatin1(name));
-        auto *button = new QPushButton(name == std::string("predictUnlabelled") ? tr("Predict all") : action->text().remove(QLatin1Char('&')));
+        auto *button = new QPushButton(
+            name == std::string("predictUnlabelled") ? tr("Predict all") : action->text().remove(QLatin1Char('&')));
         button->setEnabled(false);
         connect(button, &QPushButton::clicked, action, &QAction::trigger);
         connect(action, &QAction::changed, button, [button, action] { button->setEnabled(action->isEnabled()); });

@@ -9,11 +9,11 @@
 static const size_t VOXEL_BYTES = size_t(1) << 30;
 static const int SCORE_MS = 300; // after the last edit
 
-static genseg::Context makeContext(uint64_t memoryLimit)
+static ContextPtr makeContext(uint64_t memoryLimit)
 {
-    auto options = genseg::defaults(genseg_context_options_init);
+    genseg::context_options options;
     options.memory_limit = memoryLimit;
-    return genseg::make(genseg_context_free, genseg_context_new, &options);
+    return std::make_shared<genseg::Context>(options);
 }
 
 QString Case::state() const
@@ -27,7 +27,8 @@ QString Case::state() const
     return states.isEmpty() ? Session::tr("unlabelled") : states.join(QStringLiteral(", "));
 }
 
-Session::Session(uint64_t memoryLimit, QObject *parent) : QObject(parent), context_(makeContext(memoryLimit)), wanted_(std::make_shared<std::atomic<const Case *>>(nullptr))
+Session::Session(uint64_t memoryLimit, QObject *parent)
+    : QObject(parent), context_(makeContext(memoryLimit)), wanted_(std::make_shared<std::atomic<const Case *>>(nullptr))
 {
     scoreTimer_.setSingleShot(true);
     scoreTimer_.setInterval(SCORE_MS);
@@ -40,9 +41,10 @@ Session::Session(uint64_t memoryLimit, QObject *parent) : QObject(parent), conte
 void Session::open(const QStringList &paths)
 {
     for (const QString &path : paths)
-        files_.start(tr("Opening %1").arg(QFileInfo(path).fileName()),
-                     [context = context_, path](JobControl &) { return engine::openPath(context, path); },
-                     [this](Opened result) { addCases(result); });
+        files_.start(
+            tr("Opening %1").arg(QFileInfo(path).fileName()),
+            [context = context_, path](JobControl &) { return engine::openPath(context, path); },
+            [this](Opened result) { addCases(result); });
 }
 
 void Session::addCases(const Opened &result)
@@ -82,14 +84,15 @@ void Session::setCurrent(const CasePtr &item)
 void Session::read(const CasePtr &item)
 {
     // Who leafs through the list waits for the last case, not for all.
-    files_.start(tr("Reading %1").arg(item->source.name),
-                 [wanted = wanted_, source = item->source, id = item.get()](JobControl &) {
-                     return *wanted == id ? engine::readCase(source) : CaseData();
-                 },
-                 [this, item](CaseData data) {
-                     if (data.volume)
-                         takeData(item, std::move(data));
-                 });
+    files_.start(
+        tr("Reading %1").arg(item->source.name),
+        [wanted = wanted_, source = item->source, id = item.get()](JobControl &) {
+            return *wanted == id ? engine::readCase(source) : CaseData();
+        },
+        [this, item](CaseData data) {
+            if (data.volume)
+                takeData(item, std::move(data));
+        });
 }
 
 void Session::takeData(const CasePtr &item, CaseData data)
@@ -130,7 +133,7 @@ void Session::makeRoom()
             continue;
         bytes -= item->volume->voxels().size() * sizeof(float);
         item->volume.reset();
-        if (item->labels->undoStack().count() == 0)
+        if (item->labels.use_count() == 1 && item->labels->undoStack().count() == 0) // no edit, and no job waits
             item->labels.reset();
     }
 }
@@ -160,43 +163,46 @@ static Replacement replacementOf(const LabelVoxels &old, const LabelVoxels &voxe
 
 void Session::loadLabels(const CasePtr &item, const QString &path)
 {
-    files_.start(tr("Loading labels"),
-                 [context = context_, path, old = item->labels->voxels(), volume = item->volume](JobControl &) {
-                     return replacementOf(old, engine::readLabels(context, path, *volume));
-                 },
-                 [this, item, path, revision = item->labels->revision()](Replacement loaded) {
-                     if (item->labels->revision() != revision)
-                         return loadLabels(item, path); // painted on meanwhile: once more
-                     for (quint16 value : loaded.values)
-                         labelTable_.ensure(value, QString());
-                     item->labels->replace(loaded.voxels, std::move(loaded.runs), tr("load labels"));
-                 });
+    files_.start(
+        tr("Loading labels"),
+        [context = context_, path, old = item->labels->voxels(), volume = item->volume](JobControl &) {
+            return replacementOf(old, engine::readLabels(context, path, *volume));
+        },
+        [this, item, path, labels = item->labels, revision = item->labels->revision()](Replacement loaded) {
+            if (labels->revision() != revision)
+                return loadLabels(item, path); // painted on meanwhile: once more
+            for (quint16 value : loaded.values)
+                labelTable_.ensure(value, QString());
+            labels->replace(loaded.voxels, std::move(loaded.runs), tr("load labels"));
+        });
 }
 
 void Session::saveLabels(const CasePtr &item, const QString &path)
 {
-    files_.start(tr("Saving labels"),
-                 [source = item->source, volume = item->volume, labels = item->labels->voxels(), path](JobControl &) {
-                     engine::saveLabels(source, *volume, labels, path);
-                     return true;
-                 },
-                 [this, item, path, revision = item->labels->revision()](bool) {
-                     item->labelPath = path;
-                     if (item->labels->revision() == revision) // else what was painted since is still to be saved
-                         item->labels->undoStack().setClean();
-                     emit caseChanged(item);
-                     emit message(tr("Saved %1").arg(path));
-                 });
+    files_.start(
+        tr("Saving labels"),
+        [source = item->source, volume = item->volume, labels = item->labels->voxels(), path](JobControl &) {
+            engine::saveLabels(source, *volume, labels, path);
+            return true;
+        },
+        [this, item, path, labels = item->labels, revision = item->labels->revision()](bool) {
+            item->labelPath = path;
+            if (labels->revision() == revision) // else what was painted since is still to be saved
+                labels->undoStack().setClean();
+            emit caseChanged(item);
+            emit message(tr("Saved %1").arg(path));
+        });
 }
 
 void Session::savePrediction(const CasePtr &item, const QString &path)
 {
-    files_.start(tr("Saving the prediction"),
-                 [source = item->source, volume = item->volume, labels = item->prediction.voxels, path](JobControl &) {
-                     engine::saveLabels(source, *volume, labels, path);
-                     return true;
-                 },
-                 [this, path](bool) { emit message(tr("Saved %1").arg(path)); });
+    files_.start(
+        tr("Saving the prediction"),
+        [source = item->source, volume = item->volume, labels = item->prediction.voxels, path](JobControl &) {
+            engine::saveLabels(source, *volume, labels, path);
+            return true;
+        },
+        [this, path](bool) { emit message(tr("Saved %1").arg(path)); });
 }
 
 void Session::setModel(const Model &model)
@@ -209,21 +215,23 @@ void Session::setModel(const Model &model)
 
 void Session::loadModel(const QString &path)
 {
-    files_.start(tr("Loading the model"), [context = context_, path](JobControl &) { return engine::loadModel(context, path); },
-                 [this, path](const Model &model) {
-                     setModel(model);
-                     emit message(tr("Loaded %1").arg(path));
-                 });
+    files_.start(
+        tr("Loading the model"), [context = context_, path](JobControl &) { return engine::loadModel(context, path); },
+        [this, path](const Model &model) {
+            setModel(model);
+            emit message(tr("Loaded %1").arg(path));
+        });
 }
 
 void Session::saveModel(const QString &path)
 {
-    files_.start(tr("Saving the model"),
-                 [model = *model_, path](JobControl &) {
-                     engine::saveModel(model, path);
-                     return true;
-                 },
-                 [this, path](bool) { emit message(tr("Saved %1").arg(path)); });
+    files_.start(
+        tr("Saving the model"),
+        [model = *model_, path](JobControl &) {
+            engine::saveModel(model, path);
+            return true;
+        },
+        [this, path](bool) { emit message(tr("Saved %1").arg(path)); });
 }
 
 static Item itemOf(const CasePtr &item)
@@ -234,7 +242,8 @@ static Item itemOf(const CasePtr &item)
 QList<CasePtr> Session::labelledCases() const
 {
     QList<CasePtr> labelled;
-    std::copy_if(cases_.begin(), cases_.end(), std::back_inserter(labelled), [](const CasePtr &c) { return c->labelled; });
+    std::copy_if(cases_.begin(), cases_.end(), std::back_inserter(labelled),
+                 [](const CasePtr &c) { return c->labelled; });
     return labelled;
 }
 
@@ -243,43 +252,46 @@ void Session::train(const TrainOptions &options)
     QList<Item> items;
     for (const CasePtr &item : labelledCases())
         items.append(itemOf(item));
-    compute_.start(tr("Training"),
-                   [context = context_, items, options](JobControl &control) {
-                       return engine::train(context, items, options, control);
-                   },
-                   [this](const Trained &result) {
-                       if (result.model)
-                           setModel(*result.model);
-                       emit trained(result);
-                   });
+    compute_.start(
+        tr("Training"),
+        [context = context_, items, options](JobControl &control) {
+            return engine::train(context, items, options, control);
+        },
+        [this](const Trained &result) {
+            if (result.model)
+                setModel(*result.model);
+            emit trained(result);
+        });
 }
 
 void Session::predict(const QList<CasePtr> &items)
 {
     for (const CasePtr &item : items)
-        compute_.start(tr("Predicting %1").arg(item->source.name),
-                       [model = *model_, input = itemOf(item)](JobControl &control) {
-                           return engine::predict(model, input, control);
-                       },
-                       [this, item](const Prediction &prediction) {
-                           item->prediction = prediction; // of this case, whichever is looked at now
-                           emit caseChanged(item);
-                           if (item == current_)
-                               scoreTimer_.start();
-                       });
+        compute_.start(
+            tr("Predicting %1").arg(item->source.name),
+            [model = *model_, input = itemOf(item)](JobControl &control) {
+                return engine::predict(model, input, control);
+            },
+            [this, item](const Prediction &prediction) {
+                item->prediction = prediction; // of this case, whichever is looked at now
+                emit caseChanged(item);
+                if (item == current_)
+                    scoreTimer_.start();
+            });
 }
 
 void Session::accept(const CasePtr &item)
 {
-    files_.start(tr("Accepting the prediction"),
-                 [labels = item->labels->voxels(), prediction = item->prediction](JobControl &) {
-                     return replacementOf(labels, engine::merge(labels, prediction));
-                 },
-                 [this, item, revision = item->labels->revision()](Replacement merged) {
-                     if (item->labels->revision() != revision)
-                         return accept(item); // painted on meanwhile: once more
-                     item->labels->replace(merged.voxels, std::move(merged.runs), tr("accept prediction"));
-                 });
+    files_.start(
+        tr("Accepting the prediction"),
+        [labels = item->labels->voxels(), prediction = item->prediction](JobControl &) {
+            return replacementOf(labels, engine::merge(labels, prediction));
+        },
+        [this, item, target = item->labels, revision = item->labels->revision()](Replacement merged) {
+            if (target->revision() != revision)
+                return accept(item); // painted on meanwhile: once more
+            target->replace(merged.voxels, std::move(merged.runs), tr("accept prediction"));
+        });
 }
 
 void Session::discardPrediction(const CasePtr &item)
@@ -293,14 +305,16 @@ void Session::score(const CasePtr &item)
 {
     if (!item || !item->volume || !item->labels)
         return;
-    files_.start(QString(),
-                 [context = context_, input = itemOf(item), prediction = item->prediction.voxels](JobControl &) {
-                     return engine::score(context, *input.volume, input.labels, prediction);
-                 },
-                 [this, item, revision = item->labels->revision()](const QList<Score> &scores) {
-                     item->scores = scores;
-                     if (item->labels && item->labels->revision() == revision && !item->source.labelled)
-                         item->labelled = std::any_of(scores.begin(), scores.end(), [](const Score &s) { return s.labelled > 0; });
-                     emit caseChanged(item);
-                 });
+    files_.start(
+        QString(),
+        [context = context_, input = itemOf(item), prediction = item->prediction.voxels](JobControl &) {
+            return engine::score(context, *input.volume, input.labels, prediction);
+        },
+        [this, item, revision = item->labels->revision()](const QList<Score> &scores) {
+            item->scores = scores;
+            if (item->labels && item->labels->revision() == revision && !item->source.labelled)
+                item->labelled =
+                    std::any_of(scores.begin(), scores.end(), [](const Score &s) { return s.labelled > 0; });
+            emit caseChanged(item);
+        });
 }

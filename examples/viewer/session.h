@@ -90,12 +90,12 @@ private:
     void score(const CasePtr &item);
     void setModel(const Model &model);
 
-    genseg::Context context_;
+    ContextPtr context_;
     LabelTable labelTable_;
     QList<CasePtr> cases_;
     CasePtr current_;
     std::optional<Model> model_;
     QTimer scoreTimer_;
     std::shared_ptr<std::atomic<const Case *>> wanted_; // the current case, for jobs that wait to read one
-    JobQueue files_, compute_; // last: their threads end before the rest goes
+    JobQueue files_, compute_;                          // last: their threads end before the rest goes
 };

@@ -101,8 +101,14 @@ SliceView::Piece SliceView::visiblePiece() const
     const int right = std::min(size[plane_.across], static_cast<int>(std::ceil((width() - corner.x()) / across)));
     const int bottom = std::min(size[plane_.down], static_cast<int>(std::ceil((height() - corner.y()) / down)));
     const int step = std::max(1, static_cast<int>(1 / (std::max(across, down) * devicePixelRatioF())));
-    Piece piece{left, top, std::max(0, (right - left + step - 1) / step), std::max(0, (bottom - top + step - 1) / step),
-                step, {}, size, cursor_[plane_.normal]};
+    Piece piece{left,
+                top,
+                std::max(0, (right - left + step - 1) / step),
+                std::max(0, (bottom - top + step - 1) / step),
+                step,
+                {},
+                size,
+                cursor_[plane_.normal]};
     piece.target = QRectF(corner.x() + left * across, corner.y() + top * down, piece.width * step * across,
                           piece.height * step * down);
     return piece;
@@ -155,7 +161,8 @@ void SliceView::drawImage(QPainter &painter, const Piece &piece) const
     };
     if (settings_.channel < 0 && volume.channels() >= 3) {
         sample([&](int number, size_t voxel) {
-            pixels[number] = qRgb(grey(volume.channel(0)[voxel]), grey(volume.channel(1)[voxel]), grey(volume.channel(2)[voxel]));
+            pixels[number] =
+                qRgb(grey(volume.channel(0)[voxel]), grey(volume.channel(1)[voxel]), grey(volume.channel(2)[voxel]));
         });
     } else {
         const float *values = volume.channel(std::clamp(settings_.channel, 0, volume.channels() - 1));
@@ -182,8 +189,8 @@ void SliceView::drawFilled(QPainter &painter, const Piece &piece, const LabelVox
     QImage image(piece.width, piece.height, QImage::Format_ARGB32_Premultiplied);
     const auto pointers = pointersTo(voxels);
     plane_.visit(piece.size, piece.slice, piece.left, piece.top, piece.width, piece.height, piece.step,
-                 [blocks = pointers.data(), lookup = labels_.lookup(), pixels = reinterpret_cast<QRgb *>(image.bits())](
-                     int number, size_t voxel) {
+                 [blocks = pointers.data(), lookup = labels_.lookup(),
+                  pixels = reinterpret_cast<QRgb *>(image.bits())](int number, size_t voxel) {
                      pixels[number] = lookup[blocks[voxel / LABEL_BLOCK][voxel % LABEL_BLOCK]];
                  });
     painter.drawImage(piece.target, image);

@@ -9,8 +9,8 @@
 #include <QSpinBox>
 
 TrainDialog::TrainDialog(int labelledCases, QWidget *parent)
-    : QDialog(parent), method_(new QComboBox), limit_(new QComboBox), minutes_(new QDoubleSpinBox), steps_(new QSpinBox),
-      width_(new QSpinBox), size_(new QSpinBox), validation_(new QSpinBox)
+    : QDialog(parent), method_(new QComboBox), limit_(new QComboBox), minutes_(new QDoubleSpinBox),
+      steps_(new QSpinBox), width_(new QSpinBox), size_(new QSpinBox), validation_(new QSpinBox)
 {
     setWindowTitle(tr("Train"));
     method_->setObjectName(QStringLiteral("method"));

@@ -19,7 +19,8 @@ static std::array<float, 2> percentiles(const std::vector<float> &voxels, int ch
         return {0, 1};
     std::array<float, 2> range;
     for (int end = 0; end < 2; ++end) {
-        const auto nth = sample.begin() + static_cast<ptrdiff_t>(std::llround((sample.size() - 1) * (end ? 0.995 : 0.005)));
+        const auto nth =
+            sample.begin() + static_cast<ptrdiff_t>(std::llround((sample.size() - 1) * (end ? 0.995 : 0.005)));
         std::nth_element(sample.begin(), nth, sample.end());
         range[end] = *nth;
     }
@@ -31,8 +32,9 @@ static std::array<float, 2> percentiles(const std::vector<float> &voxels, int ch
 Volume::Volume(const int64_t shape[4], const double spacing[3], const double affine[16], bool flat, bool oriented,
                std::vector<float> voxels)
     : size_{static_cast<int>(shape[3]), static_cast<int>(shape[2]), static_cast<int>(shape[1])},
-      channels_(static_cast<int>(shape[0])), flat_(flat), oriented_(oriented), spacing_{spacing[2], spacing[1], spacing[0]},
-      voxels_(std::move(voxels)), range_(percentiles(voxels_, channels_)), axis_{0, 1, 2}, rising_{true, true, true}
+      channels_(static_cast<int>(shape[0])), flat_(flat),
+      oriented_(oriented), spacing_{spacing[2], spacing[1], spacing[0]}, voxels_(std::move(voxels)),
+      range_(percentiles(voxels_, channels_)), axis_{0, 1, 2}, rising_{true, true, true}
 {
     std::copy(affine, affine + 16, affine_.begin());
     // Each anatomical direction takes the array axis with the largest cosine, the clearest pair first.

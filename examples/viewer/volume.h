@@ -17,7 +17,7 @@ enum class View { Axial, Coronal, Sagittal };
 struct Plane {
     int across = 0, down = 1, normal = 2; // array axes: 0 is i, 1 is j, 2 is k
     bool flipAcross = false, flipDown = false;
-    bool rises = true; // along `normal`, the index grows to superior, anterior or right
+    bool rises = true;              // along `normal`, the index grows to superior, anterior or right
     QChar left, right, top, bottom; // letters at the edges; null where the image says nothing
 
     // The voxel at a column and row of the view, which may lie outside the image.

@@ -139,7 +139,8 @@ void TestLabelMap::undo()
     QList<LabelVoxels> states{map->voxels()};
     QVERIFY(!map->modified());
     for (int n = 0; n < 5; ++n) {
-        paint(*map, {5 + 5 * n, 10, 5}, {10 + 5 * n, 20, 5 + n}, brushOf(3, n % 2 ? -1 : 2, static_cast<quint16>(n % 3 + 1)));
+        paint(*map, {5 + 5 * n, 10, 5}, {10 + 5 * n, 20, 5 + n},
+              brushOf(3, n % 2 ? -1 : 2, static_cast<quint16>(n % 3 + 1)));
         states.append(map->voxels());
     }
     QVERIFY(map->modified());
@@ -179,7 +180,7 @@ void TestLabelMap::replace()
     paint(*map, {20, 15, 4}, {20, 15, 4}, brushOf(5, 2, 1));
     const LabelVoxels before = map->voxels();
     std::vector<quint16> dense(denseOf(before).size());
-    dense[(4 * SIZE[1] + 15) * SIZE[0] + 20] = 2; // within the old label, which goes
+    dense[(4 * SIZE[1] + 15) * SIZE[0] + 20] = 2;                       // within the old label, which goes
     std::fill_n(dense.begin() + 2 * LABEL_BLOCK - 50, 100, quint16(1)); // beyond a block's end
     const LabelVoxels after = labelsOf(dense);
     map->replace(after, difference(before, after), QStringLiteral("accept"));

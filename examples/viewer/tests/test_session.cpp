@@ -65,8 +65,8 @@ private:
     }
 
     QString screenshots_;
-    genseg::Context context_;
-    genseg::Dataset phantom_;
+    ContextPtr context_;
+    DatasetPtr phantom_;
     std::unique_ptr<QTemporaryDir> folder_;
     std::unique_ptr<MainWindow> window_;
     std::unique_ptr<Watchdog> watchdog_;
@@ -79,7 +79,7 @@ void TestSession::initTestCase()
     setDarkStyle();
     screenshots_ = qEnvironmentVariable("VIEWER_SCREENSHOTS", QStringLiteral("screenshots"));
     QVERIFY(QDir().mkpath(screenshots_));
-    context_ = genseg::make(genseg_context_free, genseg_context_new, nullptr);
+    context_ = std::make_shared<genseg::Context>();
 }
 
 void TestSession::init()
@@ -91,7 +91,8 @@ void TestSession::init()
 void TestSession::cleanup()
 {
     if (watchdog_) {
-        qInfo("longest time without an answer: %.1f ms, %.1f of its own", watchdog_->longest(), watchdog_->longestOwn());
+        qInfo("longest time without an answer: %.1f ms, %.1f of its own", watchdog_->longest(),
+              watchdog_->longestOwn());
         QVERIFY(watchdog_->longestOwn() < LONGEST_MS);
     }
     watchdog_.reset();
@@ -101,20 +102,19 @@ void TestSession::cleanup()
 // A data set of generated cases as files, of which only the first ones have labels.
 QString TestSession::makeFolder(int ndim, int labelled, int count)
 {
-    auto options = genseg::defaults(genseg_phantom_options_init);
+    genseg::phantom_options options;
     options.ndim = ndim;
     options.count = count;
     options.size[0] = 16;
     options.size[1] = options.size[2] = ndim == 3 ? 32 : 64;
-    phantom_ = genseg::make(genseg_dataset_free, genseg_dataset_phantom, context_.get(), &options);
+    phantom_ = std::make_shared<genseg::Dataset>(genseg::Dataset::phantom(*context_, options));
     const QDir root(folder_->filePath(QStringLiteral("data")));
     const QString extension = ndim == 3 ? QStringLiteral(".nii.gz") : QStringLiteral(".png");
     root.mkpath(QStringLiteral("images"));
     root.mkpath(QStringLiteral("labels"));
     for (int64_t index = 0; index < count; ++index) {
         const QString name = QStringLiteral("/case_%1%2").arg(index).arg(extension);
-        const QByteArray image = (root.filePath(QStringLiteral("images")) + name).toUtf8();
-        genseg::call(genseg_dataset_save_image, phantom_.get(), index, image.constData());
+        phantom_->save_image(index, (root.filePath(QStringLiteral("images")) + name).toStdString());
         if (index < labelled) {
             const Source source{phantom_, index, {}, {}, true};
             const CaseData data = engine::readCase(source);
@@ -266,7 +266,8 @@ void TestSession::drag(SliceView *view, QPoint from, QPoint to, Qt::MouseButton 
 
 void TestSession::wheel(SliceView *view, QPoint at, int steps, Qt::KeyboardModifiers modifiers)
 {
-    QWheelEvent event(at, view->mapToGlobal(at), {}, {0, 120 * steps}, Qt::NoButton, modifiers, Qt::NoScrollPhase, false);
+    QWheelEvent event(at, view->mapToGlobal(at), {}, {0, 120 * steps}, Qt::NoButton, modifiers, Qt::NoScrollPhase,
+                      false);
     QApplication::sendEvent(view, &event);
     QTest::qWait(5);
 }
@@ -407,7 +408,8 @@ void TestSession::volumes()
     trigger("undo");
     choose(folder_->path(), {QStringLiteral("model.safetensors")}, "loadModel");
     waitUntilIdle();
-    QVERIFY(window_->findChild<QLabel *>(QStringLiteral("model"))->text().startsWith(QStringLiteral("unet3d, width 8")));
+    QVERIFY(
+        window_->findChild<QLabel *>(QStringLiteral("model"))->text().startsWith(QStringLiteral("unet3d, width 8")));
     closeWindow();
 }
 
@@ -474,7 +476,8 @@ void TestSession::pictures()
     choose(folder_->path(), {QStringLiteral("saved.png")}, "saveLabels");
     waitUntilIdle();
     QCOMPARE(current()->state(), QStringLiteral("labelled, predicted"));
-    const LabelVoxels saved = engine::readLabels(context_, folder_->filePath(QStringLiteral("saved.png")), *current()->volume);
+    const LabelVoxels saved =
+        engine::readLabels(context_, folder_->filePath(QStringLiteral("saved.png")), *current()->volume);
     QCOMPARE(dice(saved, current()->prediction.voxels), 1.0);
     // The loaded labels of six cases were never saved: the window asks.
     whenAsked<QMessageBox>([](QMessageBox *box) { QTest::mouseClick(box->button(QMessageBox::No), Qt::LeftButton); });
@@ -527,7 +530,8 @@ void TestSession::closingWhileTraining()
     QTRY_COMPARE_WITH_TIMEOUT(window_->session().cases().size(), 4, JOB_MS);
     trainBy("augment", 100000, nullptr);
     auto *text = window_->findChild<QLabel *>(QStringLiteral("progressText"));
-    QTRY_VERIFY_WITH_TIMEOUT(text->text().startsWith(QStringLiteral("Training")) && text->text().contains(QStringLiteral("loss")), JOB_MS);
+    QTRY_VERIFY_WITH_TIMEOUT(
+        text->text().startsWith(QStringLiteral("Training")) && text->text().contains(QStringLiteral("loss")), JOB_MS);
     QElapsedTimer closing;
     closing.start();
     QVERIFY(!window_->close()); // asked to stop, it waits without a frozen window
@@ -550,7 +554,8 @@ void TestSession::largeVolume()
     qInfo("opened in %lld ms", opening.elapsed());
     waitUntilScored();
     const auto report = [&](const char *what) {
-        qInfo("%s: longest time without an answer %.1f ms, %.1f of its own", what, watchdog_->longest(), watchdog_->longestOwn());
+        qInfo("%s: longest time without an answer %.1f ms, %.1f of its own", what, watchdog_->longest(),
+              watchdog_->longestOwn());
     };
     report("opening");
     QElapsedTimer scrolling;
