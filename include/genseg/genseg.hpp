@@ -118,8 +118,10 @@ private:
         }
         genseg_context *made = nullptr;
         detail::call work(owner);
-        work.finish(genseg_context_new(&options, &made, &work.err));
-        return Context(made, owner);
+        const genseg_status status = genseg_context_new(&options, &made, &work.err);
+        Context context(made, owner);
+        work.finish(status);
+        return context;
     }
 };
 
