@@ -88,7 +88,7 @@ typedef struct genseg_phantom_options {
     int32_t count;   /**< cases; default 24 */
     int32_t classes; /**< background included, 2 to 4; default 2 */
     int32_t channels; /**< default 1 */
-    int64_t size[3]; /**< (D, H, W); D ignored in 2-D; default 32, 128, 128 */
+    int64_t size[3]; /**< (D, H, W) from 8, 32, 32 to 4096; D ignored in 2-D; default 32, 128, 128 */
     uint64_t seed;   /**< default 1 */
 } genseg_phantom_options;
 

@@ -105,7 +105,8 @@ GENSEG_API genseg_status genseg_generator_discretise(const genseg_generator *gen
  * @param label (H,W) or (D,H,W), any integer dtype and strides, label values of the label table
  * @param options NULL for the defaults
  * @param image float32, (H,W), (D,H,W) or with channels first; receives values in -1..1
- * @param warped receives the label map that the image belongs to, as the shape of `label`; NULL if not wanted
+ * @param warped receives the label map that the image belongs to, as the shape of `label`; NULL if not wanted. The image is
+ *        made of the warped map before it is rounded to labels: another call on `warped` gives a slightly different one
  * @param[out] err error text, or NULL
  * @return INVALID, SHAPE, FORMAT (a label value that the model has not), NOMEM, BACKEND. Results are complete or
  *         untouched.

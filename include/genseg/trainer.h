@@ -58,7 +58,7 @@ typedef struct genseg_trainer_options {
     const char *optimizer; /**< "rmsprop", "adam", "adamw" or "sgd"; default "adam" */
     const char *schedule;  /**< "cosine", "plateau" or "constant"; default "cosine" */
     int64_t width;         /**< channels of the first level; 0: 64 in 2-D, 16 in 3-D */
-    int64_t size[3];       /**< (D, H, W) that the network sees, multiples of 16 (2-D, D ignored) or 8; 0: chosen */
+    int64_t size[3];       /**< (D, H, W) that the network sees, multiples of 16 (2-D, D ignored) or 8; all 0: chosen */
     int64_t batch;         /**< patches a step; default 2 */
     int64_t steps;         /**< ends the run; 0: no such limit. Without any limit: 2000 */
     double seconds;        /**< ends the run, loading included; 0: no such limit */
