@@ -159,6 +159,8 @@ Trained train(const ContextPtr &context, QList<Item> items, const TrainOptions &
     genseg::Dataset dataset = copyCases(*context, items, control);
     if ((trained.cancelled = control.cancelled()))
         return trained;
+    for (const auto &label : options.labels)
+        dataset.set_label_name(label.first, label.second.toStdString());
     const int64_t wanted = std::max<int64_t>(1, std::llround(static_cast<double>(count) * options.validation));
     dataset.split(-1, options.validation > 0 ? std::min(wanted, count - 1) : 0, SPLIT_SEED);
 

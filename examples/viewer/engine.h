@@ -40,6 +40,7 @@ struct TrainOptions {
     int64_t width = 0;       // 0: chosen by the library
     int64_t size = 0;        // of the network's field of view, in each direction; 0: chosen
     double validation = 0.2; // share of the cases
+    QList<QPair<quint16, QString>> labels; // values and names, for the model
 };
 
 // A case to train on or to predict. What isn't in memory is read from the source by the job itself.

@@ -252,9 +252,12 @@ void Session::train(const TrainOptions &options)
     QList<Item> items;
     for (const CasePtr &item : labelledCases())
         items.append(itemOf(item));
+    TrainOptions named = options;
+    for (int row = 0; row < labelTable_.rowCount(); ++row)
+        named.labels.append({labelTable_.label(row).value, labelTable_.label(row).name});
     compute_.start(
         tr("Training"),
-        [context = context_, items, options](JobControl &control) {
+        [context = context_, items, options = std::move(named)](JobControl &control) {
             return engine::train(context, items, options, control);
         },
         [this](const Trained &result) {

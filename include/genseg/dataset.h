@@ -114,8 +114,8 @@ GENSEG_API genseg_status genseg_phantom_options_init(genseg_phantom_options *opt
 /**
  * Opens a dataset: nnU-Net v2 raw or MSD (`dataset.json`), `images/` beside
  * `masks/` or `labels/` with equal base names (NIfTI, PNG, JPEG), one HDF5
- * file, or (where `allow_unlabelled` is set) one image file, which gives one case
- * without a label map. Every header is read and every label map is scanned; voxels of images
+ * file, or (where `allow_unlabelled` is set) one image file or a folder of them, which
+ * gives cases without label maps. Every header is read and every label map is scanned; voxels of images
  * are read when needed (NaN and Inf are found then, with NUMERIC).
  *
  * Cases are sorted by name. Test cases: nnU-Net's `imagesTs/` where there is
@@ -174,6 +174,19 @@ GENSEG_API genseg_status genseg_dataset_phantom(genseg_context *context, const g
  * @since 0.1
  */
 GENSEG_API genseg_status genseg_dataset_add(genseg_dataset *dataset, const genseg_case *item, genseg_error *err);
+
+/**
+ * Names a label value, in place of the name that it had. Models that are trained on the dataset have the name too.
+ * @param dataset not to be changed while a trainer lives that was made on it
+ * @param value as in label maps; one that no case has yet is named when a case brings it
+ * @param name UTF-8, copied
+ * @param[out] err error text, or NULL
+ * @return INVALID (no name), FORMAT (a value beyond int32), NOMEM
+ * @threads exclusive
+ * @since 0.1
+ */
+GENSEG_API genseg_status genseg_dataset_set_label_name(genseg_dataset *dataset, int64_t value, const char *name,
+                                                       genseg_error *err);
 
 /**
  * Drops the caller's reference.

@@ -168,6 +168,10 @@ public:
     {
         invoke(genseg_dataset_split, train, validation, seed);
     }
+    void set_label_name(int64_t value, const std::string &name)
+    {
+        invoke(genseg_dataset_set_label_name, value, name.c_str());
+    }
     void inspect(const finding_function &report) const
     {
         detail::call work(host_);

@@ -105,6 +105,14 @@ genseg_status genseg_dataset_add(genseg_dataset *dataset, const genseg_case *ite
     return gsg_dataset_add(dataset, &complete, err);
 }
 
+genseg_status genseg_dataset_set_label_name(genseg_dataset *dataset, int64_t value, const char *name, genseg_error *err)
+{
+    genseg_status status = check_dataset(dataset, err);
+    if (status == GENSEG_OK && (!name || !*name))
+        return gsg_error_set(err, GENSEG_ERROR_INVALID, "name is %s", name ? "empty" : "NULL");
+    return status == GENSEG_OK ? gsg_dataset_set_label_name(dataset, value, name, err) : status;
+}
+
 void genseg_dataset_free(genseg_dataset *dataset)
 {
     gsg_dataset_release(dataset);

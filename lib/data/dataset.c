@@ -30,6 +30,7 @@ genseg_status gsg_dataset_new(genseg_context *context, genseg_dataset **dataset,
     atomic_init(&made->references, 1);
     made->context = gsg_context_retain(context);
     made->affine_tolerance = 0.1;
+    made->given.context = context;
     *dataset = made;
     return GENSEG_OK;
 }
@@ -85,6 +86,7 @@ void gsg_dataset_release(genseg_dataset *dataset)
         gsg_free(context, dataset->findings[i].remedy);
     }
     free_table(dataset);
+    gsg_label_names_free(&dataset->given);
     gsg_free(context, dataset->findings);
     gsg_free(context, dataset->cases);
     gsg_free(context, dataset->path);
@@ -292,7 +294,7 @@ genseg_status gsg_case_scan(genseg_context *context, gsg_case *item, const int32
 
 static char *class_name(genseg_context *context, const gsg_label_names *names, int32_t value)
 {
-    for (int64_t n = 0; names && n < names->count; n++)
+    for (int64_t n = 0; n < names->count; n++)
         if (names->values[n] == value)
             return gsg_strdup(context, names->names[n]);
     char number[16];
@@ -300,7 +302,7 @@ static char *class_name(genseg_context *context, const gsg_label_names *names, i
     return gsg_strdup(context, number);
 }
 
-genseg_status gsg_dataset_build_table(genseg_dataset *dataset, const gsg_label_names *names, gsg_error *err)
+genseg_status gsg_dataset_build_table(genseg_dataset *dataset, gsg_error *err)
 {
     int32_t values[GSG_DATASET_MAX_CLASSES];
     int32_t count = 0;
@@ -326,7 +328,7 @@ genseg_status gsg_dataset_build_table(genseg_dataset *dataset, const gsg_label_n
     bool good = kept && texts;
     for (int32_t k = 0; good && k < count; k++) {
         kept[k] = values[k];
-        texts[k] = class_name(context, names, values[k]);
+        texts[k] = class_name(context, &dataset->given, values[k]);
         good = texts[k] != NULL;
     }
     if (!good) {
@@ -340,6 +342,33 @@ genseg_status gsg_dataset_build_table(genseg_dataset *dataset, const gsg_label_n
     dataset->values = kept;
     dataset->names = texts;
     dataset->classes = count;
+    return GENSEG_OK;
+}
+
+genseg_status gsg_dataset_set_label_name(genseg_dataset *dataset, int64_t value, const char *name, gsg_error *err)
+{
+    gsg_label_names *given = &dataset->given;
+    const int32_t k =
+        value < INT32_MIN || value > INT32_MAX ? -1 : find_value(dataset->values, dataset->classes, (int32_t)value);
+    char *in_table = k >= 0 ? gsg_strdup(dataset->context, name) : NULL;
+    genseg_status status = k >= 0 && !in_table ? gsg_error_nomem(err, strlen(name) + 1) : GENSEG_OK;
+    if (status == GENSEG_OK)
+        status = gsg_label_names_add(given, value, name, err);
+    if (status != GENSEG_OK) {
+        gsg_free(dataset->context, in_table);
+        return status;
+    }
+    // The newest takes the place of the one that counted.
+    for (int64_t n = 0; n < given->count - 1; n++)
+        if (given->values[n] == (int32_t)value) {
+            gsg_free(dataset->context, given->names[n]);
+            given->names[n] = given->names[--given->count];
+            break;
+        }
+    if (k >= 0) {
+        gsg_free(dataset->context, dataset->names[k]);
+        dataset->names[k] = in_table;
+    }
     return GENSEG_OK;
 }
 
@@ -412,7 +441,7 @@ genseg_status gsg_dataset_add(genseg_dataset *dataset, const genseg_case *item, 
         return gsg_error_nomem(err, sizeof *made);
     status = fill_case(dataset, made, item, err);
     if (status == GENSEG_OK && made->labelled)
-        status = gsg_dataset_build_table(dataset, NULL, err);
+        status = gsg_dataset_build_table(dataset, err);
     if (status != GENSEG_OK)
         gsg_dataset_drop(dataset, dataset->count - 1);
     return status;

@@ -48,6 +48,15 @@ typedef struct gsg_finding {
     char *remedy;
 } gsg_finding;
 
+// Names of label values; the first one given for a value counts.
+typedef struct gsg_label_names {
+    genseg_context *context;
+    int32_t *values;
+    char **names;
+    int64_t count;
+    int64_t capacity;
+} gsg_label_names;
+
 struct genseg_dataset {
     atomic_int references;
     genseg_context *context;
@@ -61,6 +70,7 @@ struct genseg_dataset {
     int32_t classes;
     int32_t *values; // label value of each class, ascending
     char **names;    // name of each class
+    gsg_label_names given; // names from source and host, also of values that no case has
     bool cached;     // voxels stay in memory once read
     bool collect;    // while opening: keep errors as findings, drop the case, go on
     gsg_finding *findings;
@@ -81,6 +91,7 @@ void gsg_phantom_defaults(genseg_phantom_options *options);
 genseg_status gsg_dataset_phantom(genseg_context *context, const genseg_phantom_options *options,
                                   genseg_dataset **dataset, gsg_error *err);
 genseg_status gsg_dataset_add(genseg_dataset *dataset, const genseg_case *item, gsg_error *err);
+genseg_status gsg_dataset_set_label_name(genseg_dataset *dataset, int64_t value, const char *name, gsg_error *err);
 genseg_status gsg_dataset_split(genseg_dataset *dataset, int64_t train, int64_t validation, uint64_t seed,
                                 gsg_error *err);
 // Hash of a case's name (FNV-1a, 64 bits): a model knows the cases that it has seen without naming patients.

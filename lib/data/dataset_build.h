@@ -7,15 +7,6 @@
 
 #include "data/dataset.h"
 
-// Names that a source gives to label values, before it is known which occur.
-typedef struct gsg_label_names {
-    genseg_context *context;
-    int32_t *values;
-    char **names;
-    int64_t count;
-    int64_t capacity;
-} gsg_label_names;
-
 genseg_status gsg_label_names_add(gsg_label_names *names, int64_t value, const char *name, gsg_error *err);
 // From the JSON of a `labels` object or a label_table: {"1": "liver"} or {"liver": 1}.
 // Entries of another kind (regions) are left out.
@@ -48,8 +39,8 @@ const char *gsg_remedy(genseg_status status);
 // Distinct values of a label map and their voxels, into the case. FORMAT where
 // there are more than GSG_DATASET_MAX_CLASSES.
 genseg_status gsg_case_scan(genseg_context *context, gsg_case *item, const int32_t *label, gsg_error *err);
-// Makes the table from the values of all cases; `names` may be NULL.
-genseg_status gsg_dataset_build_table(genseg_dataset *dataset, const gsg_label_names *names, gsg_error *err);
+// Makes the table from the values of all cases and the names given.
+genseg_status gsg_dataset_build_table(genseg_dataset *dataset, gsg_error *err);
 
 // Voxels as in the files: image, or label values. No cache.
 genseg_status gsg_case_load_image(const genseg_dataset *dataset, const gsg_case *item, float *dst, gsg_error *err);

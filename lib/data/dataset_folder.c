@@ -1,6 +1,6 @@
 // Folder layouts: nnU-Net v2 raw and Medical Segmentation Decathlon (both with
 // dataset.json), `images/` beside `masks/` or `labels/` with equal base names,
-// and folders of HDF5 files. Only names are looked at here, never voxels.
+// folders of HDF5 files, and of images alone. Only names are looked at here, never voxels.
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,14 +203,15 @@ static genseg_status count_files(layout *my, const entries *images, int64_t begi
     return GENSEG_OK;
 }
 
-// Joins images and masks of equal keys; both lists are sorted.
+// Joins images and masks of equal keys; both lists are sorted. Without a folder of masks no image has one.
 static genseg_status pair(layout *my, const char *image_folder, const char *label_folder, bool channels, bool held_out,
                           gsg_error *err)
 {
     entries images = {.context = my->context}, labels = {.context = my->context};
     genseg_status status = GENSEG_OK;
     GSG_TRY(list_images(my, image_folder, channels, &images, err));
-    GSG_TRY(list_images(my, label_folder, false, &labels, err));
+    if (label_folder)
+        GSG_TRY(list_images(my, label_folder, false, &labels, err));
     int64_t i = 0, m = 0;
     while (i < images.count || m < labels.count) {
         int order = i == images.count ? 1 : m == labels.count ? -1 : strcmp(images.items[i].key, labels.items[m].key);
@@ -326,7 +327,7 @@ static genseg_status list_nnunet(layout *my, const gsg_file_list *list, gsg_erro
     genseg_status status = GENSEG_OK;
     GSG_TRY(find_folder(my, list, image_names, &images, err));
     GSG_TRY(find_folder(my, list, label_names, &labels, err));
-    if (!images || !labels)
+    if (!images || (!labels && !my->options->allow_unlabelled))
         status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: there is no folder %s", my->path,
                                images ? "labelsTr" : "imagesTr");
     else
@@ -420,13 +421,15 @@ genseg_status gsg_folder_list(genseg_dataset *dataset, const char *path, const g
         status = list_json(&my, json, &list, err);
     else if (train)
         status = list_nnunet(&my, &list, err);
-    else if (images && labels)
+    else if (images && (labels || options->allow_unlabelled))
         status = pair(&my, images, labels, false, false, err);
     else if (images || labels)
         status = gsg_error_set(err, GENSEG_ERROR_FORMAT, "%s: there is a folder %s, but none named %s", path,
                                gsg_path_name(images ? images : labels), images ? "masks or labels" : "images");
     else
         status = list_hdf5_files(&my, &list, err);
+    if (status == GENSEG_OK && dataset->count == 0 && !images && !train && options->allow_unlabelled)
+        status = pair(&my, path, NULL, false, false, err); // nothing but images
 done:
     gsg_free(my.context, json);
     gsg_free(my.context, images);

@@ -407,7 +407,6 @@ genseg_status gsg_dataset_load(genseg_context *context, const char *path, const 
                                bool collect, genseg_dataset **dataset, gsg_error *err)
 {
     genseg_dataset *made = NULL;
-    gsg_label_names names = {.context = context};
     genseg_status status = gsg_dataset_new(context, &made, err);
     if (status != GENSEG_OK)
         return status;
@@ -419,17 +418,16 @@ genseg_status gsg_dataset_load(genseg_context *context, const char *path, const 
         status = gsg_error_nomem(err, strlen(path) + 1);
         goto done;
     }
-    GSG_TRY(list_cases(made, path, options, &names, err));
+    GSG_TRY(list_cases(made, path, options, &made->given, err));
     GSG_TRY(name_cases(made, options->group_separators, err));
     GSG_TRY(scan_cases(made, err));
-    GSG_TRY(gsg_dataset_build_table(made, &names, err));
+    GSG_TRY(gsg_dataset_build_table(made, err));
     GSG_TRY(check_table(made, options->allow_unlabelled != 0, err));
     if (made->classes > 0) {
         GSG_TRY(report_masks(made, err));
         GSG_TRY(report_classes(made, err));
     }
 done:
-    gsg_label_names_free(&names);
     // A failed collection still has its findings to tell.
     if (status != GENSEG_OK && !(collect && made->finding_count > 0 && status != GENSEG_ERROR_NOMEM)) {
         gsg_dataset_release(made);

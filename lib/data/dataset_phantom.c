@@ -54,7 +54,7 @@ genseg_status gsg_dataset_phantom(genseg_context *context, const genseg_phantom_
     for (int64_t i = 0; i < options->count && status == GENSEG_OK; i++)
         status = add_phantom(made, options, i, err);
     if (status == GENSEG_OK)
-        status = gsg_dataset_build_table(made, NULL, err);
+        status = gsg_dataset_build_table(made, err);
     if (status != GENSEG_OK) {
         gsg_dataset_release(made);
         return status;

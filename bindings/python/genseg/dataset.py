@@ -191,7 +191,8 @@ class Dataset(Handle):
     def open(
         cls, path: PathLike, *, context: Context | None = None, **options: Unpack[_options.DatasetOptions]
     ) -> Dataset:
-        """Opens nnU-Net v2 raw, MSD, `images/` beside `masks/` or `labels/`, an HDF5 file, or one image file.
+        """Opens nnU-Net v2 raw, MSD, `images/` beside `masks/` or `labels/`, an HDF5 file, or an image file or a folder
+        of them (with allow_unlabelled).
 
         Options: image_name and label_name (of HDF5 datasets), group_separators (the part of a name before the first
         of these characters is the patient), affine_tolerance (voxels), allow_unlabelled (for images
@@ -273,6 +274,12 @@ class Dataset(Handle):
         if label_array is not None:
             item.label = ctypes.pointer(label_array)
         _functions.dataset_add(self, ctypes.byref(item))
+
+    def set_label_name(self, value: int, name: str) -> None:
+        """Names a label value, also for the models trained on the dataset; one that no case has yet is named later."""
+        if any(not trainer.closed for trainer in self._trainers):
+            raise StateError(f"{name}: a Trainer uses the dataset; close it first")
+        _functions.dataset_set_label_name(self, value, _functions.encode(name, "name"))
 
     def split(self, train: int = -1, validation: int = 0, seed: int = 1) -> None:
         """Divides the labelled cases by group: so many for training (-1: all that remain) and validation, the rest

@@ -78,6 +78,19 @@ def test_channels(context, layout):
     assert volume.ndim == 3 and volume.channels == 1
 
 
+def test_label_names(context):
+    data = genseg.Dataset(context)
+    data.set_label_name(1, "liver")
+    data.add("a", np.zeros((8, 9)), np.eye(8, 9, dtype=np.uint8))
+    data.set_label_name(0, "background")
+    assert list(data.label_names) == ["background", "liver"]
+    with pytest.raises(genseg.InvalidError, match="name is empty"):
+        data.set_label_name(1, "")
+    with genseg.Trainer(data.split(train=1) or data, method="plain", width=4, size=(16, 16)):
+        with pytest.raises(genseg.StateError, match="a Trainer uses the dataset"):
+            data.set_label_name(1, "spleen")
+
+
 def test_reading_into_buffers(context):
     case = two_cases(context)[0]
     image, label = np.empty((8, 9), np.float32), np.empty((8, 9), np.int32)

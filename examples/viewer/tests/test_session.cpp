@@ -357,6 +357,7 @@ void TestSession::volumes()
     trigger("undo");
     waitUntilIdle();
     QVERIFY(window_->session().model().has_value());
+    QCOMPARE(window_->session().model()->labels.value(1).second, QStringLiteral("Label 1")); // the table's name
     QVERIFY2(window_->statusBar()->currentMessage().startsWith(QStringLiteral("Training has ended")),
              qPrintable(window_->statusBar()->currentMessage()));
 

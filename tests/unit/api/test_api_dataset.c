@@ -189,6 +189,46 @@ START_TEST(one_case_as_files)
 }
 END_TEST
 
+START_TEST(names_of_labels)
+{
+    context = context_with(1, 0);
+    genseg_dataset *set = NULL, *back = NULL;
+    uint8_t voxels[4] = {1, 2, 3, 4}, label[4] = {0, 7, 9, 9};
+    genseg_array image = {.data = voxels, .dtype = GENSEG_DTYPE_UINT8, .ndim = 2, .shape = {2, 2}, .strides = {2, 1}};
+    genseg_array map = {.data = label, .dtype = GENSEG_DTYPE_UINT8, .ndim = 2, .shape = {2, 2}, .strides = {2, 1}};
+    genseg_case item = {.struct_size = sizeof item, .name = "a", .image = &image, .label = &map};
+    CK_OK(genseg_dataset_new(context, &set, err));
+    CK_OK(genseg_dataset_set_label_name(set, 7, "lever", err)); // before any case has it
+    CK_OK(genseg_dataset_set_label_name(set, 7, "liver", err));
+    CK_OK(genseg_dataset_set_label_name(set, 300, "nothing", err));
+    CK_OK(genseg_dataset_add(set, &item, err));
+    ck_assert_str_eq(genseg_dataset_label_name(set, 1), "liver");
+    ck_assert_str_eq(genseg_dataset_label_name(set, 2), "9");
+    CK_OK(genseg_dataset_set_label_name(set, 9, "tumour", err)); // and after
+    CK_OK(genseg_dataset_set_label_name(set, 0, "background", err));
+    ck_assert_str_eq(genseg_dataset_label_name(set, 2), "tumour");
+    item.name = "b";
+    label[0] = 1; // a new class between others
+    CK_OK(genseg_dataset_add(set, &item, err));
+    static const char *const names[] = {"background", "1", "liver", "tumour"};
+    for (int k = 0; k < 4; k++)
+        ck_assert_str_eq(genseg_dataset_label_name(set, k), names[k]);
+    CK_FAILS(genseg_dataset_set_label_name(set, (int64_t)1 << 40, "x", err), GENSEG_ERROR_FORMAT, "beyond 32 bits");
+    CK_FAILS(genseg_dataset_set_label_name(set, 9, "", err), GENSEG_ERROR_INVALID, "name is empty");
+    CK_FAILS(genseg_dataset_set_label_name(set, 9, NULL, err), GENSEG_ERROR_INVALID, "name is NULL");
+    CK_FAILS(genseg_dataset_set_label_name(NULL, 9, "x", err), GENSEG_ERROR_INVALID, "dataset is NULL");
+    // Files carry them; renaming those of a file is possible too.
+    CK_OK(genseg_dataset_save_hdf5(set, file_path("n.h5"), err));
+    CK_OK(genseg_dataset_open(context, file_path("n.h5"), NULL, &back, err));
+    ck_assert_str_eq(genseg_dataset_label_name(back, 3), "tumour");
+    CK_OK(genseg_dataset_set_label_name(back, 9, "lesion", err));
+    ck_assert_str_eq(genseg_dataset_label_name(back, 3), "lesion");
+    genseg_dataset_free(back);
+    genseg_dataset_free(set);
+    context_close(context);
+}
+END_TEST
+
 START_TEST(phantoms)
 {
     context = context_with(1, 0);
@@ -231,7 +271,11 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {option_structs_of_any_age, missing_arguments_are_named, accessors, one_case_as_files,
+    const TTest *const tests[] = {option_structs_of_any_age,
+                                  missing_arguments_are_named,
+                                  accessors,
+                                  one_case_as_files,
+                                  names_of_labels,
                                   phantoms};
     return run_tests("api_dataset", tests, sizeof tests / sizeof tests[0]);
 }

@@ -237,6 +237,24 @@ START_TEST(one_image_is_a_case)
     gsg_volume_free(&volume);
     CK_FAILS(gsg_dataset_split(set, 1, 0, 1, err), GENSEG_ERROR_INVALID, "0 labelled");
     gsg_dataset_release(set);
+    // Folders of images: as they are, in images/, in nnU-Net's layout.
+    write_image(file_path("bare/a.nii.gz"), 4, 3, 2, 0.0);
+    write_image(file_path("bare/b.nii.gz"), 4, 3, 2, 0.0);
+    file_text(file_path("bare/readme.txt"), "no image");
+    write_image(file_path("half/images/a.nii.gz"), 4, 3, 2, 0.0);
+    write_image(file_path("raw/imagesTr/a_0000.nii.gz"), 4, 3, 2, 0.0);
+    static const char *const folders[] = {"bare", "half", "raw"};
+    for (int i = 0; i < 3; i++) {
+        set = open_set(file_path("%s", folders[i]));
+        ck_assert(set->count == (i == 0 ? 2 : 1) && set->classes == 0);
+        ck_assert_str_eq(set->cases[0].name, "a");
+        gsg_dataset_release(set);
+    }
+    options.allow_unlabelled = 0;
+    refuse(file_path("bare"), GENSEG_ERROR_FORMAT, "no pair of image and mask");
+    refuse(file_path("half"), GENSEG_ERROR_FORMAT, "none named masks or labels");
+    refuse(file_path("raw"), GENSEG_ERROR_FORMAT, "no folder labelsTr");
+    options.allow_unlabelled = 1;
     file_text(file_path("two.png"), "text");
     refuse(file_path("two.png"), GENSEG_ERROR_FORMAT, "is no PNG file");
     end(NULL);
