@@ -1,79 +1,17 @@
-// HDF5 (https://docs.hdfgroup.org/hdf5): the only file that includes it. The
-// library has process-wide state, so every use is under one process-wide lock,
-// with its printing of errors switched off and restored. Files are composed in
-// memory and written by core/file.h: where HDF5 itself fails to write, its handle
-// can't be closed and the process crashes at exit.
+// HDF5 files (https://docs.hdfgroup.org/hdf5), reading: which cases a file holds, and their voxels (format_hdf5.h).
 #include "data/format_hdf5.h"
 
-#include <hdf5.h>
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "core/alloc.h"
 #include "core/text.h"
+#include "data/hdf5_session.h"
 #include "genseg/dataset.h"
 
-#define MAX_RANK 5
 #define MAX_TEXT ((size_t)1 << 20)
 // A file that claims this many times its own size is damaged.
 #define MAX_RATIO 4096
-// A file in memory grows by this.
-#define GROWTH_BYTES ((size_t)1 << 18)
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-// The host's way of printing HDF5 errors, put back by leave().
-typedef struct session {
-    H5E_auto2_t print;
-    void *user;
-} session;
-
-static void enter(session *my)
-{
-    pthread_mutex_lock(&lock);
-    if (H5Eget_auto2(H5E_DEFAULT, &my->print, &my->user) < 0) {
-        my->print = NULL;
-        my->user = NULL;
-    }
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
-
-static void leave(const session *my)
-{
-    H5Eclear2(H5E_DEFAULT);
-    H5Eset_auto2(H5E_DEFAULT, my->print, my->user);
-    pthread_mutex_unlock(&lock);
-}
-
-// Takes the system's words out of "... errno = 28, error message = 'No space left
-// on device', buf = 0x...", else what comes before such a list.
-static herr_t innermost(unsigned n, const H5E_error2_t *error, void *user)
-{
-    static const char key[] = "error message = '";
-    if (n != 0 || !error->desc)
-        return 0;
-    const char *start = strstr(error->desc, key);
-    size_t length;
-    if (start) {
-        start += sizeof key - 1;
-        length = strcspn(start, "'");
-    } else {
-        start = error->desc;
-        const char *list = strstr(start, ": time = ");
-        length = list ? (size_t)(list - start) : strlen(start);
-    }
-    gsg_text_print(user, 256, "%.*s", (int)(length < 200 ? length : 200), start);
-    return 0;
-}
-
-// What HDF5 itself says, behind `what`.
-static genseg_status refuse(genseg_status status, const char *what, gsg_error *err)
-{
-    char cause[256] = "unknown cause";
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, cause);
-    return gsg_error_set(err, status, "%s (HDF5: %s)", what, cause);
-}
 
 static bool recognise(const uint8_t *head, size_t size)
 {
@@ -87,24 +25,18 @@ static void close_file(hid_t file)
         H5Fclose(file);
 }
 
-static void close_data(hid_t data)
-{
-    if (data >= 0)
-        H5Dclose(data);
-}
-
 static genseg_status open_file(const char *path, hid_t *file, gsg_error *err)
 {
     *file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    return *file < 0 ? refuse(GENSEG_ERROR_FORMAT, "damaged or truncated HDF5 file", err) : GENSEG_OK;
+    return *file < 0 ? gsg_hdf5_refuse(GENSEG_ERROR_FORMAT, "damaged or truncated HDF5 file", err) : GENSEG_OK;
 }
 
 // Dimensions of a numeric dataset. 0 where it is none, or has none or too many.
-static int dims_of(hid_t data, hsize_t dims[MAX_RANK])
+static int dims_of(hid_t data, hsize_t dims[GSG_HDF5_RANK])
 {
     hid_t space = H5Dget_space(data);
     int rank = space < 0 ? 0 : H5Sget_simple_extent_ndims(space);
-    if (rank < 1 || rank > MAX_RANK || H5Sget_simple_extent_dims(space, dims, NULL) < 0)
+    if (rank < 1 || rank > GSG_HDF5_RANK || H5Sget_simple_extent_dims(space, dims, NULL) < 0)
         rank = 0;
     if (space >= 0)
         H5Sclose(space);
@@ -206,10 +138,10 @@ static const char *guess_axes(int rank, const hsize_t *dims, int label_rank, con
 static genseg_status find_axes(genseg_context *context, hid_t data, int label_rank, const hsize_t *label_dims,
                                char axes[8], gsg_error *err)
 {
-    hsize_t dims[MAX_RANK];
+    hsize_t dims[GSG_HDF5_RANK];
     int rank = dims_of(data, dims);
     if (rank < 2)
-        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "the dataset must have 2 to %d dimensions", MAX_RANK);
+        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "the dataset must have 2 to %d dimensions", GSG_HDF5_RANK);
     char *text = text_attribute(context, data, "axes");
     genseg_status status = text ? check_axes(text, rank, err) : GENSEG_OK;
     if (status == GENSEG_OK)
@@ -270,12 +202,6 @@ static int32_t split_named(const char *text)
                                              : GENSEG_SPLIT_NONE;
 }
 
-static const char *split_text(int32_t split)
-{
-    static const char *const names[] = {"none", "train", "validation", "test"};
-    return names[split >= GENSEG_SPLIT_NONE && split <= GENSEG_SPLIT_TEST ? split : GENSEG_SPLIT_NONE];
-}
-
 // One case, or all planes of a stack.
 static genseg_status add_cases(listing *my, const char *name, const char *image, const char *label,
                                const gsg_hdf5_case *model, int64_t planes, gsg_error *err)
@@ -334,7 +260,7 @@ static genseg_status list_group(listing *my, hid_t file, const char *group, cons
         goto done;
     }
     label_data = open_data(file, label);
-    hsize_t dims[MAX_RANK] = {0}, label_dims[MAX_RANK] = {0};
+    hsize_t dims[GSG_HDF5_RANK] = {0}, label_dims[GSG_HDF5_RANK] = {0};
     int label_rank = label_data < 0 ? 0 : dims_of(label_data, label_dims);
     GSG_TRY(find_axes(context, image_data, label_rank, label_dims, model.image.axes, err));
     dims_of(image_data, dims);
@@ -368,8 +294,8 @@ static genseg_status list_group(listing *my, hid_t file, const char *group, cons
 done:
     if (holder >= 0)
         H5Oclose(holder);
-    close_data(image_data);
-    close_data(label_data);
+    gsg_hdf5_close_data(image_data);
+    gsg_hdf5_close_data(label_data);
     gsg_free(context, model.group);
     gsg_free(context, split);
     gsg_free(context, image);
@@ -382,7 +308,7 @@ static genseg_status list_groups(listing *my, hid_t file, gsg_error *err)
     genseg_context *context = my->list->context;
     H5G_info_t info;
     if (H5Gget_info(file, &info) < 0)
-        return refuse(GENSEG_ERROR_FORMAT, "the root group is not readable", err);
+        return gsg_hdf5_refuse(GENSEG_ERROR_FORMAT, "the root group is not readable", err);
     genseg_status status = GENSEG_OK;
     for (hsize_t i = 0; i < info.nlinks && status == GENSEG_OK; i++) {
         ssize_t length = H5Lget_name_by_idx(file, ".", H5_INDEX_NAME, H5_ITER_INC, i, NULL, 0, H5P_DEFAULT);
@@ -406,8 +332,8 @@ genseg_status gsg_hdf5_list_open(genseg_context *context, const char *path, cons
                   .image_names = {image_name ? image_name : "image", image_name ? NULL : "raw"},
                   .label_name = label_name ? label_name : "label"};
     hid_t file = -1;
-    session errors;
-    enter(&errors);
+    gsg_hdf5_session errors;
+    gsg_hdf5_enter(&errors);
     genseg_status status = GENSEG_OK;
     char *stem = gsg_path_stem(context, path);
     if (!stem) {
@@ -425,7 +351,7 @@ genseg_status gsg_hdf5_list_open(genseg_context *context, const char *path, cons
                                my.image_names[1] ? " or " : "", my.image_names[1] ? my.image_names[1] : "");
 done:
     close_file(file);
-    leave(&errors);
+    gsg_hdf5_leave(&errors);
     gsg_free(context, stem);
     if (status != GENSEG_OK) {
         gsg_hdf5_list_free(&found);
@@ -457,13 +383,13 @@ typedef struct opened {
     hid_t file;
     hid_t data;
     int rank;
-    hsize_t dims[MAX_RANK];
+    hsize_t dims[GSG_HDF5_RANK];
     char axes[8];
 } opened;
 
 static void opened_close(opened *my)
 {
-    close_data(my->data);
+    gsg_hdf5_close_data(my->data);
     close_file(my->file);
 }
 
@@ -482,8 +408,9 @@ static genseg_status opened_open(const gsg_location *at, genseg_context *context
             my->data = open_data(my->file, "raw");
     }
     if (my->data < 0)
-        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "no dataset %s in the file",
-                             at->entry ? at->entry : "image or raw at the root");
+        return gsg_error_set(err, GENSEG_ERROR_FORMAT, "no dataset %s",
+                             at->entry ? at->entry
+                                       : "image or raw at the root: open a file of several cases as a dataset");
     my->rank = dims_of(my->data, my->dims);
     if (at->axes[0])
         memcpy(my->axes, at->axes, sizeof my->axes);
@@ -557,8 +484,8 @@ static genseg_status read_geometry(const opened *my, gsg_source *source, gsg_err
 static genseg_status read_header(const gsg_location *at, gsg_source *source, gsg_error *err)
 {
     opened my;
-    session errors;
-    enter(&errors);
+    gsg_hdf5_session errors;
+    gsg_hdf5_enter(&errors);
     genseg_status status = GENSEG_OK;
     GSG_TRY(opened_open(at, source->context, &my, err));
     GSG_TRY(check_data(at->path, &my, err));
@@ -577,14 +504,14 @@ static genseg_status read_header(const gsg_location *at, gsg_source *source, gsg
         source->note = "has no attribute axes: three dimensions are taken as one volume (zyx)";
 done:
     opened_close(&my);
-    leave(&errors);
+    gsg_hdf5_leave(&errors);
     return status;
 }
 
 // Selects rows `z`, channel `c` of the case: one (y, x) plane.
 static herr_t select_plane(hid_t space, const opened *my, int64_t plane, int64_t channel, int64_t z)
 {
-    hsize_t start[MAX_RANK] = {0}, count[MAX_RANK];
+    hsize_t start[GSG_HDF5_RANK] = {0}, count[GSG_HDF5_RANK];
     for (int d = 0; d < my->rank; d++) {
         char axis = my->axes[d];
         bool whole = axis == 'y' || axis == 'x';
@@ -610,7 +537,7 @@ static genseg_status read_planes(const gsg_location *at, const gsg_source *sourc
             void *to = image ? (void *)(image + offset) : wide;
             if (space < 0 || memory < 0 || select_plane(space, my, at->plane, c, z) < 0 ||
                 H5Dread(my->data, type, memory, space, H5P_DEFAULT, to) < 0)
-                status = refuse(GENSEG_ERROR_FORMAT, "voxels are damaged or truncated", err);
+                status = gsg_hdf5_refuse(GENSEG_ERROR_FORMAT, "voxels are damaged or truncated", err);
             else if (label)
                 status = gsg_decode_label(wide, is_float ? GENSEG_DTYPE_FLOAT64 : GENSEG_DTYPE_INT64, (int64_t)area,
                                           1.0, 0.0, offset, source->size, label + offset, err);
@@ -627,9 +554,9 @@ static genseg_status read_voxels(const gsg_location *at, const gsg_source *sourc
                                  gsg_error *err)
 {
     opened my;
-    session errors;
+    gsg_hdf5_session errors;
     void *wide = NULL;
-    enter(&errors);
+    gsg_hdf5_enter(&errors);
     genseg_status status = GENSEG_OK;
     GSG_TRY(opened_open(at, source->context, &my, err));
     int64_t count = 1;
@@ -654,7 +581,7 @@ static genseg_status read_voxels(const gsg_location *at, const gsg_source *sourc
     status = read_planes(at, source, &my, image, label, wide, is_float, err);
 done:
     opened_close(&my);
-    leave(&errors);
+    gsg_hdf5_leave(&errors);
     gsg_free(source->context, wide);
     return status;
 }
@@ -672,265 +599,6 @@ static genseg_status read_label(const gsg_location *at, const gsg_source *source
     return read_voxels(at, source, NULL, dst, err);
 }
 
-// --- Writing ---
-
-static herr_t put_attribute(hid_t object, const char *name, hid_t stored, hid_t memory, int rank, const hsize_t *dims,
-                            const void *values)
-{
-    hid_t space = rank ? H5Screate_simple(rank, dims, NULL) : H5Screate(H5S_SCALAR);
-    hid_t attribute = space < 0 ? -1 : H5Acreate2(object, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
-    herr_t result = attribute < 0 ? -1 : H5Awrite(attribute, memory, values);
-    if (attribute >= 0)
-        H5Aclose(attribute);
-    if (space >= 0)
-        H5Sclose(space);
-    return result;
-}
-
-// Of variable length, which h5py reads as str.
-static herr_t put_text(hid_t object, const char *name, const char *text)
-{
-    hid_t type = H5Tcopy(H5T_C_S1);
-    herr_t result = -1;
-    if (type >= 0 && H5Tset_size(type, H5T_VARIABLE) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0)
-        result = put_attribute(object, name, type, type, 0, NULL, &text);
-    if (type >= 0)
-        H5Tclose(type);
-    return result;
-}
-
-static herr_t put_geometry(hid_t data, const gsg_geometry *geometry, int32_t ndim, const char *axes)
-{
-    static const hsize_t square[2] = {4, 4};
-    hsize_t count = (hsize_t)ndim;
-    if (put_text(data, "axes", axes) < 0)
-        return -1;
-    if (put_attribute(data, "spacing_mm", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 1, &count, geometry->spacing + 3 - ndim) <
-        0)
-        return -1;
-    return put_attribute(data, "affine", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 2, square, geometry->affine);
-}
-
-// A dataset in chunks of one plane, deflated where the library can.
-static hid_t put_data(hid_t where, const char *name, int rank, const hsize_t *dims, hid_t stored, hid_t memory,
-                      const void *values)
-{
-    hsize_t chunk[MAX_RANK];
-    for (int d = 0; d < rank; d++)
-        chunk[d] = d < rank - 2 ? 1 : dims[d];
-    hid_t space = H5Screate_simple(rank, dims, NULL);
-    hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
-    if (plist >= 0 && H5Zfilter_avail(H5Z_FILTER_DEFLATE) > 0 && H5Pset_chunk(plist, rank, chunk) >= 0) {
-        H5Pset_shuffle(plist);
-        H5Pset_deflate(plist, 4);
-    }
-    // Without times equal voxels give equal files.
-    if (plist >= 0)
-        H5Pset_obj_track_times(plist, 0);
-    hid_t data = space < 0 || plist < 0 ? -1 : H5Dcreate2(where, name, stored, space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    if (data >= 0 && H5Dwrite(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
-        H5Dclose(data);
-        data = -1;
-    }
-    if (plist >= 0)
-        H5Pclose(plist);
-    if (space >= 0)
-        H5Sclose(space);
-    return data;
-}
-
-static hid_t stored_type(int32_t dtype)
-{
-    switch (dtype) {
-    case GENSEG_DTYPE_UINT8:
-        return H5T_STD_U8LE;
-    case GENSEG_DTYPE_INT8:
-        return H5T_STD_I8LE;
-    case GENSEG_DTYPE_UINT16:
-        return H5T_STD_U16LE;
-    case GENSEG_DTYPE_INT16:
-        return H5T_STD_I16LE;
-    case GENSEG_DTYPE_UINT32:
-        return H5T_STD_U32LE;
-    default:
-        return H5T_STD_I32LE;
-    }
-}
-
-static hid_t memory_type(int32_t dtype)
-{
-    switch (dtype) {
-    case GENSEG_DTYPE_UINT8:
-        return H5T_NATIVE_UINT8;
-    case GENSEG_DTYPE_INT8:
-        return H5T_NATIVE_INT8;
-    case GENSEG_DTYPE_UINT16:
-        return H5T_NATIVE_UINT16;
-    case GENSEG_DTYPE_INT16:
-        return H5T_NATIVE_INT16;
-    default:
-        return H5T_NATIVE_INT32;
-    }
-}
-
-static genseg_status put_label(hid_t where, const genseg_array *label, int32_t ndim, int64_t low, int64_t high,
-                               const gsg_geometry *geometry, const char *table, gsg_error *err)
-{
-    hsize_t dims[3];
-    for (int d = 0; d < 3; d++)
-        dims[d] = (hsize_t)label->shape[d];
-    hid_t data = put_data(where, "label", ndim, dims + 3 - ndim, stored_type(gsg_label_dtype(low, high)),
-                          memory_type(label->dtype), label->data);
-    bool good = data >= 0 && put_geometry(data, geometry, ndim, &"zyx"[3 - ndim]) >= 0 &&
-                (!table || put_text(data, "label_table", table) >= 0);
-    genseg_status status = good ? GENSEG_OK : refuse(GENSEG_ERROR_BACKEND, "the label map could not be stored", err);
-    close_data(data);
-    return status;
-}
-
-static genseg_status put_image(hid_t where, const gsg_volume *volume, gsg_error *err)
-{
-    hsize_t dims[4] = {(hsize_t)volume->channels};
-    for (int d = 0; d < volume->ndim; d++)
-        dims[1 + d] = (hsize_t)volume->size[3 - volume->ndim + d];
-    int skip = volume->channels == 1; // no channel axis for one channel
-    const char *axes = volume->ndim == 3 ? &"czyx"[skip] : &"cyx"[skip];
-    hid_t data =
-        put_data(where, "image", volume->ndim + 1 - skip, dims + skip, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, volume->image);
-    bool good = data >= 0 && put_geometry(data, &volume->geometry, volume->ndim, axes) >= 0;
-    genseg_status status = good ? GENSEG_OK : refuse(GENSEG_ERROR_BACKEND, "the image could not be stored", err);
-    close_data(data);
-    return status;
-}
-
-genseg_status gsg_hdf5_write_begin(gsg_hdf5_writer *writer, genseg_context *context, const char *path, gsg_error *err)
-{
-    memset(writer, 0, sizeof *writer);
-    writer->handle = -1;
-    genseg_status status = gsg_file_begin(&writer->file, context, path, NULL, err);
-    if (status != GENSEG_OK)
-        return status;
-    session errors;
-    enter(&errors);
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    if (access >= 0 && H5Pset_fapl_core(access, GROWTH_BYTES, 0) >= 0)
-        writer->handle = H5Fcreate(writer->file.temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
-    if (access >= 0)
-        H5Pclose(access);
-    if (writer->handle < 0 || put_text(writer->handle, "format", "genseg dataset 1") < 0)
-        status = refuse(GENSEG_ERROR_BACKEND, "the file could not be composed", err);
-    leave(&errors);
-    if (status != GENSEG_OK) {
-        gsg_format_name_path(err, status, path);
-        gsg_hdf5_write_abort(writer);
-    }
-    return status;
-}
-
-static genseg_status put_case(hid_t where, const char *group, int32_t split, const gsg_volume *volume,
-                              const char *table, gsg_error *err)
-{
-    if (put_text(where, "group", group) < 0 || put_text(where, "split", split_text(split)) < 0)
-        return refuse(GENSEG_ERROR_BACKEND, "an attribute could not be stored", err);
-    genseg_status status = put_image(where, volume, err);
-    if (status != GENSEG_OK || !volume->label)
-        return status;
-    int64_t low = volume->label[0], high = low, count = gsg_volume_count(volume);
-    for (int64_t i = 1; i < count; i++) {
-        low = volume->label[i] < low ? volume->label[i] : low;
-        high = volume->label[i] > high ? volume->label[i] : high;
-    }
-    genseg_array label = {.data = volume->label, .dtype = GENSEG_DTYPE_INT32, .ndim = 3};
-    memcpy(label.shape, volume->size, sizeof volume->size);
-    return put_label(where, &label, volume->ndim, low, high, &volume->geometry, table, err);
-}
-
-genseg_status gsg_hdf5_write_case(gsg_hdf5_writer *writer, const char *name, const char *group, int32_t split,
-                                  const gsg_volume *volume, const char *table, gsg_error *err)
-{
-    genseg_context *context = writer->file.context;
-    char *clean = gsg_strdup(context, name);
-    if (!clean)
-        return gsg_error_nomem(err, strlen(name) + 1);
-    for (char *c = clean; *c; c++)
-        if (*c == '/') // would make a group in a group
-            *c = '_';
-    session errors;
-    enter(&errors);
-    genseg_status status = GENSEG_OK;
-    hid_t where = H5Gcreate2((hid_t)writer->handle, clean, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    if (where < 0) {
-        status = refuse(GENSEG_ERROR_BACKEND, "the group could not be stored", err);
-    } else {
-        status = put_case(where, group, split, volume, table, err);
-        H5Gclose(where);
-    }
-    leave(&errors);
-    gsg_free(context, clean);
-    return gsg_format_name_path(err, status, writer->file.path);
-}
-
-// The bytes of the file in memory, valid until it is closed.
-static genseg_status file_bytes(hid_t file, const uint8_t **bytes, size_t *size, gsg_error *err)
-{
-    void **memory = NULL;
-    hsize_t length = 0;
-    if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 || H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&memory) < 0 ||
-        H5Fget_filesize(file, &length) < 0 || !memory || !*memory)
-        return refuse(GENSEG_ERROR_BACKEND, "the file could not be composed", err);
-    *bytes = *memory;
-    *size = (size_t)length;
-    return GENSEG_OK;
-}
-
-genseg_status gsg_hdf5_write_commit(gsg_hdf5_writer *writer, gsg_error *err)
-{
-    const uint8_t *bytes = NULL;
-    size_t size = 0;
-    session errors;
-    enter(&errors);
-    genseg_status status = file_bytes((hid_t)writer->handle, &bytes, &size, err);
-    leave(&errors);
-    // The file is this writer's own: its memory needs no lock.
-    if (status != GENSEG_OK)
-        gsg_format_name_path(err, status, writer->file.path);
-    else
-        status = gsg_file_write(&writer->file, bytes, size, err);
-    if (status == GENSEG_OK)
-        status = gsg_file_commit(&writer->file, err);
-    gsg_hdf5_write_abort(writer); // what is written stays
-    return status;
-}
-
-void gsg_hdf5_write_abort(gsg_hdf5_writer *writer)
-{
-    if (writer->handle >= 0) {
-        session errors;
-        enter(&errors);
-        H5Fclose((hid_t)writer->handle);
-        leave(&errors);
-        writer->handle = -1;
-    }
-    gsg_file_abort(&writer->file);
-}
-
-static genseg_status write_label(genseg_context *context, const char *path, const genseg_array *label, int64_t low,
-                                 int64_t high, const gsg_source *reference, gsg_error *err)
-{
-    gsg_hdf5_writer writer;
-    genseg_status status = gsg_hdf5_write_begin(&writer, context, path, err);
-    if (status != GENSEG_OK)
-        return status;
-    session errors;
-    enter(&errors);
-    status = put_label((hid_t)writer.handle, label, reference->ndim, low, high, &reference->geometry, NULL, err);
-    leave(&errors);
-    if (status == GENSEG_OK)
-        return gsg_hdf5_write_commit(&writer, err);
-    gsg_hdf5_write_abort(&writer);
-    return status;
-}
-
 static const char *const extensions[] = {".h5", ".hdf5", ".hdf", NULL};
 
 const gsg_format gsg_format_hdf5 = {
@@ -940,5 +608,5 @@ const gsg_format gsg_format_hdf5 = {
     .read_header = read_header,
     .read_image = read_image,
     .read_label = read_label,
-    .write_label = write_label,
+    .write_label = gsg_hdf5_write_label,
 };

@@ -46,4 +46,8 @@ genseg_status gsg_hdf5_write_case(gsg_hdf5_writer *writer, const char *name, con
 genseg_status gsg_hdf5_write_commit(gsg_hdf5_writer *writer, gsg_error *err); // aborts on failure
 void gsg_hdf5_write_abort(gsg_hdf5_writer *writer);                           // also after commit: no-op
 
+// gsg_format's write_label: a file of that label map alone.
+genseg_status gsg_hdf5_write_label(genseg_context *context, const char *path, const genseg_array *label, int64_t low,
+                                   int64_t high, const gsg_source *reference, gsg_error *err);
+
 #endif

@@ -146,6 +146,10 @@ START_TEST(groups_and_chosen_names)
         told += strstr(set->findings[i].message, "unit spacing") != NULL;
     ck_assert_int_eq(told, 1);
     gsg_dataset_release(set);
+    gsg_source source;
+    const gsg_location loose = {.path = (char *)(uintptr_t)file_path("g.h5"), .plane = -1};
+    CK_FAILS(gsg_format_read_header(&gsg_format_hdf5, &loose, &source, err), GENSEG_ERROR_FORMAT,
+             "open a file of several cases");
     CK_FAILS(try_open(file_path("g.h5"), err), GENSEG_ERROR_FORMAT, "no dataset image or raw");
     options.label_name = "nothing";
     CK_FAILS(gsg_dataset_open(context, file_path("g.h5"), &options, &set, err), GENSEG_ERROR_FORMAT, "nothing");
