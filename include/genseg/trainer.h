@@ -135,7 +135,8 @@ GENSEG_API genseg_status genseg_trainer_options_init(genseg_trainer_options *opt
  * @param[out] trainer owned by the caller, see genseg_trainer_free()
  * @param[out] err error text, or NULL
  * @return INVALID (an option, with its name and value), STATE (no training case), NOMEM
- *         (with the bytes needed, where the memory limit forbids the run), SHAPE
+ *         (where the memory limit forbids the run: with the bytes that it needs, or with those that are
+ *         left where these are too few to find out), SHAPE
  * @threads any
  * @since 0.1
  */

@@ -366,6 +366,10 @@ static genseg_status make(genseg_context *context, genseg_dataset *dataset, cons
     made->loss = made->dice = made->best_dice = NAN;
     genseg_status status = prepare(made, before, err);
     if (status != GENSEG_OK) {
+        const uint64_t limit = context->options.memory_limit;
+        if (status == GENSEG_ERROR_NOMEM && limit > 0 && made->memory == 0) // before the need was known
+            gsg_error_set(err, status, "memory_limit leaves %.1f MB, too little to plan training: reduce width or size",
+                          (double)(limit > before ? limit - before : 0) / 1e6);
         gsg_trainer_free(made);
         return status;
     }

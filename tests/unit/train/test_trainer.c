@@ -360,6 +360,28 @@ START_TEST(memory_is_foretold)
 }
 END_TEST
 
+// Where not even the weights find room, the limit is named as well.
+START_TEST(a_limit_below_the_weights)
+{
+    const phantom data = {2, 2, 1, 4, 2};
+    genseg_context *context = context_with(0);
+    genseg_dataset *dataset = NULL;
+    genseg_trainer *trainer = NULL;
+    genseg_trainer_options options = options_of(2, 4);
+    options.width = 16;
+    OK(phantom_new(context, &data, &dataset, err));
+    const uint64_t before = atomic_load(&context->memory);
+    context->options.memory_limit = before + 2000000;
+    FAILS(gsg_trainer_new(context, dataset, &options, &trainer, err), GENSEG_ERROR_NOMEM,
+          "memory_limit leaves 2.0 MB, too little to plan training");
+    ck_assert_ptr_null(trainer);
+    ck_assert_uint_eq(atomic_load(&context->memory), before);
+    context->options.memory_limit = 0;
+    gsg_dataset_release(dataset);
+    context_close(context);
+}
+END_TEST
+
 // With a byte less than it wants it computes values again; the weights are the same.
 START_TEST(a_low_limit_is_met)
 {
@@ -499,6 +521,7 @@ int main(void)
     tcase_add_test(tests, spacings_that_differ);
     tcase_add_test(tests, a_class_without_examples);
     tcase_add_test(tests, a_low_limit_is_met);
+    tcase_add_test(tests, a_limit_below_the_weights);
     tcase_add_loop_test(tests, memory_is_foretold, 0, (int)(sizeof budgets / sizeof budgets[0]));
     tcase_add_test(tests, planning_survives_failing_allocations);
     tcase_add_test(tests, runs_survive_failing_allocations);
