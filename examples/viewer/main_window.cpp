@@ -10,11 +10,13 @@
 #include <QFileInfo>
 #include <QLabel>
 #include <QMessageBox>
+#include <QMimeData>
 #include <QSplitter>
 #include <QStatusBar>
 #include <QTableView>
 #include <QTableWidget>
 #include <QTreeWidget>
+#include <QUrl>
 #include <cmath>
 
 static const char IMAGES[] = "Images (*.nii *.nii.gz *.png *.jpg *.jpeg *.h5 *.hdf5);;All files (*)";
@@ -349,6 +351,28 @@ void MainWindow::setTool(Tool tool)
 }
 
 // --- Closing ---
+
+// Files and folders that are dropped on the window.
+static QStringList droppedPaths(const QDropEvent *event)
+{
+    QStringList paths;
+    for (const QUrl &url : event->mimeData()->urls())
+        if (url.isLocalFile())
+            paths += url.toLocalFile();
+    return paths;
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent *event)
+{
+    if (!droppedPaths(event).isEmpty())
+        event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent *event)
+{
+    session_.open(droppedPaths(event));
+    event->acceptProposedAction();
+}
 
 void MainWindow::closeEvent(QCloseEvent *event)
 {

@@ -37,6 +37,7 @@ MainWindow::MainWindow(uint64_t memoryLimit) : session_(memoryLimit)
 {
     setWindowTitle(tr("genseg viewer"));
     resize(1280, 800);
+    setAcceptDrops(true);
     buildViews();
     buildFileMenu();
     buildEditMenu();

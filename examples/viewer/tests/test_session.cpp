@@ -14,6 +14,7 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QMessageBox>
+#include <QMimeData>
 #include <QPushButton>
 #include <QSpinBox>
 #include <QStatusBar>
@@ -36,6 +37,7 @@ private slots:
     void cleanup();
     void volumes();
     void pictures();
+    void drops();
     void errors();
     void closingWhileTraining();
     void largeVolume();
@@ -488,6 +490,26 @@ void TestSession::pictures()
 }
 
 // What the library says reaches the user, and the window goes on.
+void TestSession::drops()
+{
+    const QString data = makeFolder(2, 1, 2);
+    start();
+    const auto drop = [this](const QList<QUrl> &urls) {
+        QMimeData dragged;
+        dragged.setUrls(urls);
+        QDragEnterEvent enter(QPoint(50, 50), Qt::CopyAction, &dragged, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(window_.get(), &enter);
+        if (!enter.isAccepted())
+            return false;
+        QDropEvent event(QPointF(50, 50), Qt::CopyAction, &dragged, Qt::LeftButton, Qt::NoModifier);
+        return QApplication::sendEvent(window_.get(), &event) && event.isAccepted();
+    };
+    QVERIFY(!drop({QUrl(QStringLiteral("https://example.org/case_0.nii.gz"))}));
+    QVERIFY(drop({QUrl::fromLocalFile(data)}));
+    QTRY_COMPARE_WITH_TIMEOUT(window_->session().cases().size(), 2, JOB_MS);
+    closeWindow();
+}
+
 void TestSession::errors()
 {
     const QString data = makeFolder(3, 1, 1);
