@@ -155,8 +155,8 @@ class BadData(ToolTest):
         self.refuse('train', 'phantom:count=3', '--out', 'm', '--size', '60x60', says=['60'])
 
     def test_memory(self):
-        for limit in '100K', '4M':
-            self.refuse('train', 'phantom:count=3', '--out', 'm', '--memory', limit, says=['bytes', '--memory allows'])
+        for limit, says in ('100K', 'bytes'), ('4M', 'memory_limit leaves'):  # for the images, for a training
+            self.refuse('train', 'phantom:count=3', '--out', 'm', '--memory', limit, says=[says, '--memory allows'])
 
 
 class BadImages(ToolTest):

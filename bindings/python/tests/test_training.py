@@ -296,4 +296,4 @@ def test_memory_limit(phantom):
     small = genseg.Context(threads=1, memory_limit=100_000)
     with pytest.raises(MemoryError) as caught:
         genseg.Trainer(phantom, context=small, **TINY)
-    assert isinstance(caught.value, genseg.NoMemoryError) and "bytes" in caught.value.message
+    assert isinstance(caught.value, genseg.NoMemoryError) and "memory_limit leaves" in caught.value.message
